@@ -1,0 +1,160 @@
+"""The words everything else is said in: recordings, classifiers, components, scores and estimates."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal, Protocol, runtime_checkable
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+Activation = Literal["softmax", "sigmoid", "probability"]
+Scale = Literal["log_odds", "probability", "logit"]
+Domain = Literal["audio", "features", "vector"]
+Mask = Bool[Tensor, "batch *component"] | Float[Tensor, "batch *component"]
+"""1 (True) keeps a component, 0 (False) removes it. Only gradient methods use values in between."""
+
+
+@dataclass(frozen=True, eq=False)
+class Recording:
+    """A sound as it was stored: every channel, its own rate, never normalised.
+
+    Parameters
+    ----------
+    audio
+        Samples, float32, (channel, time); a file's full scale is -1 to 1, and values beyond are kept.
+    sample_rate
+        Samples a second, in Hz.
+    name
+        What to call it in a report.
+    history
+        What was done to it since it was stored, one short sentence a step.
+
+    Raises
+    ------
+    ValueError
+        The samples are not a finite, non-empty (channel, time) float tensor, or the rate is not positive.
+    """
+
+    audio: Float[Tensor, "channel time"]
+    sample_rate: int
+    name: str = "recording"
+    history: tuple[str, ...] = ()
+    fingerprint: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        audio = torch.as_tensor(self.audio)
+        if audio.ndim == 1:
+            audio = audio[None]
+        _check_audio(audio, self.sample_rate, self.name)
+        audio = audio.detach().to("cpu", torch.float32).contiguous()
+        object.__setattr__(self, "audio", audio)
+        digest = hashlib.sha256(audio.numpy().tobytes())
+        digest.update(f"{self.sample_rate} {tuple(audio.shape)}".encode())
+        object.__setattr__(self, "fingerprint", digest.hexdigest()[:16])
+
+    @property
+    def duration_s(self) -> float:
+        """Length in seconds."""
+        return self.audio.shape[1] / self.sample_rate
+
+
+def _check_audio(audio: Tensor, sample_rate: int, name: str) -> None:
+    if audio.ndim != 2 or not audio.is_floating_point():
+        raise ValueError(
+            f"{name}: audio must be float samples of shape (channel, time); got {audio.dtype} of shape "
+            f"{tuple(audio.shape)}. Convert integers with audio / 32768, and put the channels first."
+        )
+    if audio.numel() == 0:
+        raise ValueError(f"{name}: there are no samples in it. Give a recording that is not empty.")
+    if sample_rate <= 0:
+        raise ValueError(f"{name}: the sample rate must be positive; got {sample_rate} Hz.")
+    if not torch.isfinite(audio).all():
+        bad = int((~torch.isfinite(audio)).sum())
+        raise ValueError(f"{name}: {bad} of {audio.numel()} samples are NaN or infinite. Repair or cut them out first.")
+
+
+@runtime_checkable
+class Classifier(Protocol):
+    """What hearwhy asks of a model; every adapter in `hearwhy.classifiers` gives this.
+
+    ``sample_rate`` in Hz and ``channels`` are what it must be given (hearwhy resamples and downmixes, and records that
+    it did). ``activation`` turns its numbers into probabilities. ``window_s`` is how many seconds it takes at a time
+    (None: any length). ``fingerprint`` hashes weights and front end (None: unknown, so nothing is cached on disk).
+    """
+
+    sample_rate: int
+    channels: Literal[1, 2]
+    labels: tuple[str, ...]
+    activation: Activation
+    window_s: float | None
+    fingerprint: str | None
+
+    def __call__(self, audio: Float[Tensor, "batch channel time"]) -> Float[Tensor, "batch label"]:
+        """Return the model's own numbers, logits or probabilities, as `activation` says."""
+        ...
+
+
+class Components(Protocol):
+    """The interpretable representation of one recording: what can be switched off."""
+
+    domain: Domain
+    shape: tuple[int, ...]
+    names: tuple[str, ...]
+
+    def mix(self, mask: Mask) -> Tensor:
+        """Return what the model is given under each mask, (batch, fill, ...)."""
+        ...
+
+    def render(self, mask: Mask) -> Float[Tensor, "batch channel time"] | None:
+        """Return what the ear is given under each mask; None where there is no sound."""
+        ...
+
+
+Predict = Callable[[Tensor], Tensor]
+"""Mask (batch, *component) to the model's own numbers (batch, draw, label); a draw is one window under one fill."""
+
+
+class Score(Protocol):
+    """Mask (batch, *component) to one number per target (batch, target); higher is more of the target."""
+
+    def __call__(self, mask: Mask) -> Float[Tensor, "batch target"]:
+        """Return the score of every target under every mask."""
+        ...
+
+
+class DifferentiableScore(Score, Protocol):
+    """A score that also knows its slope."""
+
+    def gradient(self, mask: Float[Tensor, "batch *component"]) -> Float[Tensor, "batch target *component"]:
+        """Return d score / d mask at soft masks."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Estimate:
+    """What a method found: an additive explanation ``score(mask) ~ base + sum(mask * values)``.
+
+    Parameters
+    ----------
+    values
+        Signed attribution, (target, *component), in the unit of the score.
+    base
+        Score of the additive explanation when everything is removed, (target,).
+    n_calls
+        How many masks were scored (repeats counted).
+    stderr
+        Standard error of `values` from sampling masks, same shape; None where nothing was sampled.
+    """
+
+    values: Float[Tensor, "target *component"]
+    base: Float[Tensor, " target"]
+    n_calls: int
+    stderr: Float[Tensor, "target *component"] | None = None
+
+
+Method = Callable[..., Estimate]
+"""(score, shape, *, options) to an Estimate."""
