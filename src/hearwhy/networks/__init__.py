@@ -1,1 +1,1 @@
-"""Networks: torch modules from features to logits, each with module-form activations so that hooks and gradients work."""
+"""Networks: torch modules from features to logits, each activation a module of its own so that hooks find it."""
