@@ -33,8 +33,9 @@ class MusicTagger(nn.Module):
     """A musicnn network with its front end: mono audio of 47872 samples at 16 kHz (2.992 s) to 50 logits.
 
     A window that begins at sample 256 k has frames k to k + 186 of the whole recording, except that the first half of
-    its first frame is its own reflection rather than what came before. A recording's prediction is the mean of the
-    windows' probabilities.
+    its first frame is its own reflection rather than what came before (measured on a song: a window's probabilities
+    move by up to 0.011, the song's by 0.001). A recording's prediction is the mean of the windows' probabilities. The
+    two VGG networks are deaf to the last 0.42 s of a window.
 
     Parameters
     ----------

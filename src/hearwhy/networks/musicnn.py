@@ -72,6 +72,8 @@ class Musicnn(nn.Module):
 class MusicnnVGG(nn.Module):
     """Five 3 x 3 convolutions of 128 filters, each pooled, and a linear layer: musicnn's baseline; 606,000 weights.
 
+    Its pooling leaves remainders, so it is deaf to the window's last 26 frames and to its two highest mel bins.
+
     Parameters
     ----------
     n_tags
