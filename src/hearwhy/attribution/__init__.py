@@ -1,0 +1,82 @@
+"""Attribution: from a score to signed values per component. One method a file; `METHODS` is what everything else reads.
+
+Every method is a function ``(score, shape, *, options) -> Estimate`` that sees neither file nor model nor sound.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+import torch
+from torch import Tensor
+
+from hearwhy.attribution.integrated_gradients import N_STEPS, integrated_gradients
+from hearwhy.attribution.kernel_shap import kernel_shap
+from hearwhy.attribution.lime import lime
+from hearwhy.attribution.occlusion import occlusion
+from hearwhy.attribution.sampling import N_SAMPLES, coin_flips, kernel_masks
+from hearwhy.attribution.shapley import shapley
+from hearwhy.types import Method
+
+__all__ = ["LAWS", "METHODS", "Entry", "Law", "integrated_gradients", "kernel_shap", "lime", "occlusion", "shapley"]
+
+Law = Literal["offset", "irrelevance", "scaling", "permutation", "efficiency", "symmetry"]
+"""offset: a constant added to the score changes no value. irrelevance: what never changes the score gets nothing.
+scaling: values scale with the score. permutation: renaming components renames values. efficiency: values sum to
+score(ones) - score(zeros). symmetry: two components that do the same get the same."""
+
+LAWS: frozenset[Law] = frozenset(get_args(Law))
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A method and what is known about it.
+
+    Parameters
+    ----------
+    function
+        ``(score, shape, *, options) -> Estimate``.
+    asks
+        What it needs: answers to masks, the score's slope, or the network itself.
+    sampled
+        Whether a seed changes the result where not all masks fit into `n_samples`.
+    laws
+        What it promises, exactly or (sampled) on average over seeds.
+    held_out
+        ``(shape, n, generator)`` to `n` fresh masks from the law it explains, to judge the explanation on.
+    n_masks
+        ``(n_components, options)`` to the number of masks it will ask (a gradient counts as one), for forecasts; more
+        than the 2**n_components there are where it would stop at those.
+    """
+
+    function: Method
+    asks: Literal["score", "gradient", "network"]
+    sampled: bool
+    laws: frozenset[Law]
+    held_out: Callable[[tuple[int, ...], int, torch.Generator], Tensor]
+    n_masks: Callable[[int, Mapping[str, Any]], int]
+
+
+def _budget(n: int, options: Mapping[str, Any]) -> int:
+    return int(options.get("n_samples", N_SAMPLES))
+
+
+# Occlusion and integrated gradients draw no masks, and on their own (one left out, all faded alike) any additive
+# explanation would look right: they are judged on coin flips, as LIME is.
+METHODS: dict[str, Entry] = {
+    "shapley": Entry(shapley, "score", False, LAWS, kernel_masks, lambda n, options: 2**n),
+    "kernel_shap": Entry(kernel_shap, "score", True, LAWS, kernel_masks, _budget),
+    "lime": Entry(lime, "score", True, LAWS - {"efficiency", "irrelevance"}, coin_flips, _budget),
+    "occlusion": Entry(occlusion, "score", False, LAWS - {"efficiency"}, coin_flips, lambda n, options: n + 1),
+    "integrated_gradients": Entry(
+        integrated_gradients,
+        "gradient",
+        False,
+        LAWS - {"efficiency"},
+        coin_flips,
+        lambda n, options: int(options.get("n_steps", N_STEPS)) + 1,
+    ),
+}
+"""Every method by name; adding one is a file and a line here."""

@@ -1,0 +1,59 @@
+"""Weighted least squares, and how far sampling the rows may have moved it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+RTOL = 1e-12  # singular values below this share of the largest are none: rounding leaves about 1e-15 of a true zero
+MIN_SLACK = 1e-9  # a row that the fit goes through exactly has no residual; this keeps 0 / 0 from being NaN
+
+
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """Coefficients, and what each row had to do with them: ``coefficients = influence.T @ outcome``."""
+
+    coefficients: Float[Tensor, "column target"]
+    residuals: Float[Tensor, "row target"]
+    influence: Float[Tensor, "row column"]
+    leverage: Float[Tensor, " row"]
+
+
+def least_squares(
+    design: Float[Tensor, "row column"],
+    outcome: Float[Tensor, "row target"],
+    weights: Float[Tensor, " row"],
+    *,
+    ridge: float = 0.0,
+) -> Fit:
+    """Return the coefficients that minimise ``sum(weights * (outcome - design @ c)**2) + ridge * sum(c**2)``.
+
+    Directions that the rows say nothing about get 0. All in float64; memory and time as for the singular values of a
+    (row + column, column) matrix.
+    """
+    root = weights.sqrt()[:, None]
+    penalty = torch.eye(design.shape[1], dtype=torch.float64) * ridge**0.5
+    system = torch.cat([root * design, penalty]) if ridge else root * design
+    influence = torch.linalg.pinv(system, rtol=RTOL).T[: len(design)] * root
+    coefficients = influence.T @ outcome
+    residuals = outcome - design @ coefficients
+    return Fit(coefficients, residuals, influence, (influence * design).sum(dim=1))
+
+
+def sampling_error(fit: Fit, *, left: Tensor | float = 1.0, paired: bool = False) -> Float[Tensor, "column target"]:
+    """Return standard errors of the coefficients from having drawn these rows and not others.
+
+    The sandwich with residuals divided by sqrt(1 - leverage) (HC2), which asks neither for equal variance nor for a
+    score that is additive. `left` is the share of the population that was not drawn (finite population correction).
+    `paired`: rows 2k and 2k + 1 were drawn together.
+    """
+    slack = (1 - fit.leverage).clamp(min=MIN_SLACK)[:, None]
+    noise = fit.residuals / slack.sqrt()
+    variance = fit.influence.square().T @ (noise.square() * left)
+    if paired:
+        together = fit.influence[0::2] * fit.influence[1::2]
+        variance = variance + 2 * together.T @ (noise[0::2] * noise[1::2] * left)
+    return variance.clamp(min=0).sqrt()
