@@ -81,17 +81,38 @@ def _check_audio(audio: Tensor, sample_rate: int, name: str) -> None:
 class Classifier(Protocol):
     """What hearwhy asks of a model; every adapter in `hearwhy.classifiers` gives this.
 
-    ``sample_rate`` in Hz and ``channels`` are what it must be given (hearwhy resamples and downmixes, and records that
-    it did). ``activation`` turns its numbers into probabilities. ``window_s`` is how many seconds it takes at a time
-    (None: any length). ``fingerprint`` hashes weights and front end (None: unknown, so nothing is cached on disk).
+    Recordings are resampled and remixed to what it takes, which is recorded; without a fingerprint nothing is cached on disk.
     """
 
-    sample_rate: int
-    channels: Literal[1, 2]
-    labels: tuple[str, ...]
-    activation: Activation
-    window_s: float | None
-    fingerprint: str | None
+    @property
+    def sample_rate(self) -> int:
+        """Samples a second that it must be given, in Hz."""
+        ...
+
+    @property
+    def channels(self) -> Literal[1, 2]:
+        """Channels that it must be given."""
+        ...
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """What it tells apart."""
+        ...
+
+    @property
+    def activation(self) -> Activation:
+        """What turns its numbers into probabilities."""
+        ...
+
+    @property
+    def window_s(self) -> float | None:
+        """Seconds it takes at a time; None: any length."""
+        ...
+
+    @property
+    def fingerprint(self) -> str | None:
+        """Hash of weights and front end; None: unknown."""
+        ...
 
     def __call__(self, audio: Float[Tensor, "batch channel time"]) -> Float[Tensor, "batch label"]:
         """Return the model's own numbers, logits or probabilities, as `activation` says."""

@@ -1,0 +1,121 @@
+"""Components: what of a recording can be switched off, and the one-line language that says so.
+
+``sources:stems=DIR``, ``sources:hpss``, ``sources:py=module:attribute``, ``segments:N``, ``bands:N``, ``tiles:FxT``; ``A * B``
+is the product. A new kind is one function here and one line in `KINDS`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import re
+from collections.abc import Callable
+
+from hearwhy.components.bands import bands, tiles
+from hearwhy.components.fills import FILLS, noise_floor, with_fill
+from hearwhy.components.parts import ABSENT_DB, Parts, product
+from hearwhy.components.segments import segments
+from hearwhy.components.sources import sources
+from hearwhy.separators import hpss, stems
+from hearwhy.types import Recording
+
+__all__ = [
+    "ABSENT_DB", "FILLS", "KINDS", "Parts", "bands", "components", "noise_floor", "product", "segments", "sources", "tiles",
+    "with_fill",
+]  # fmt: skip
+
+
+def components(spec: str, recording: Recording) -> Parts:
+    """Return what `spec` makes of `recording`.
+
+    Parameters
+    ----------
+    spec
+        One of the kinds above with its argument, or several joined by ``*``: ``"sources:stems=DIR * segments:4"``.
+        ``,residual=drop`` after a separator leaves out what it misses.
+    recording
+        What to take apart.
+
+    Raises
+    ------
+    ValueError
+        The spec says nothing that is known, or does not fit the recording.
+
+    Examples
+    --------
+    >>> import hearwhy, torch
+    >>> tone = hearwhy.Recording(torch.sin(torch.arange(8000) / 5), 8000)
+    >>> hearwhy.components("bands:3 * segments:2", tone).shape
+    (3, 2)
+    """
+    made = [_one(factor.strip(), recording) for factor in re.split(r"\s+\*\s+", spec.strip())]
+    whole = made[0]
+    for factor in made[1:]:
+        whole = product(whole, factor)
+    return whole
+
+
+def _one(spec: str, recording: Recording) -> Parts:
+    kind, _, argument = spec.partition(":")
+    if kind not in KINDS:
+        raise ValueError(f"There are no components {spec!r}; give one of {', '.join(USAGE)}, or a product A * B of them.")
+    return KINDS[kind](recording, argument)
+
+
+def _sources(recording: Recording, argument: str) -> Parts:
+    what, _, option = argument.partition(",residual=")
+    name, _, value = what.partition("=")
+    if name == "stems" and value:
+        estimates = stems(recording, value)
+    elif what == "hpss":
+        estimates = hpss(recording)
+    elif name == "py" and value:
+        estimates = _callable(value)(recording)
+    else:
+        raise ValueError(f"There is no separator {what!r}; give sources:stems=DIR, sources:hpss or sources:py=module:attribute.")
+    return sources(recording, estimates, residual=option or "part", spec=f"sources:{argument}")  # type: ignore[arg-type]
+
+
+def _callable(path: str) -> Callable:  # type: ignore[type-arg]
+    module, _, attribute = path.partition(":")
+    try:
+        return getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise ValueError(f"sources:py={path} cannot be imported ({error}); give module:attribute, and put its folder on "
+                         "PYTHONPATH.") from error  # fmt: skip
+
+
+def _number(kind: str, argument: str) -> int:
+    if not re.fullmatch(r"\d+", argument):
+        raise ValueError(f"{kind} takes a whole number, as in {kind}:8; got {kind}:{argument}.")
+    return int(argument)
+
+
+def _segments(recording: Recording, argument: str) -> Parts:
+    return segments(recording, _number("segments", argument))
+
+
+def _bands(recording: Recording, argument: str) -> Parts:
+    return bands(recording, _number("bands", argument))
+
+
+def _tiles(recording: Recording, argument: str) -> Parts:
+    size = re.fullmatch(r"(\d+)x(\d+)", argument)
+    if not size:
+        raise ValueError(f"tiles takes bands x segments, as in tiles:4x8; got tiles:{argument}.")
+    return tiles(recording, int(size[1]), int(size[2]))
+
+
+KINDS: dict[str, Callable[[Recording, str], Parts]] = {
+    "sources": _sources,
+    "segments": _segments,
+    "bands": _bands,
+    "tiles": _tiles,
+}
+USAGE = {
+    "sources:stems=DIR": "the sound files of a folder, one a source",
+    "sources:hpss": "harmonic and percussive sound",
+    "sources:py=module:attribute": "any separator: a function of a Recording that returns {name: waveform}",
+    "segments:N": "N equal spans of time",
+    "bands:N": "N bands of frequency from 0 Hz to Nyquist, the inaudible one named",
+    "tiles:FxT": "F bands x T segments",
+}

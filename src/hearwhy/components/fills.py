@@ -1,0 +1,77 @@
+"""Fills: what stands where something was removed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from hearwhy import audio as sound
+from hearwhy.components.parts import Parts
+from hearwhy.types import Recording
+
+FILLS = {
+    "silence": "digital silence (the default)",
+    "noise": "steady noise with the spectrum of the recording's quietest tenth of frames",
+    "FILE or FOLDER": "a background recording, or each recording of a folder (several fills are averaged)",
+}
+QUIET_QUANTILE = 0.1
+FLOOR_DB = -80.0  # relative to the recording: where it has digital silence, the noise is still there
+
+
+def with_fill(parts: Parts, fill: str) -> Parts:
+    """Return the parts with another fill: ``"silence"``, ``"noise"``, or the path of a background file or folder.
+
+    Raises
+    ------
+    ValueError, FileNotFoundError
+        There is no such fill, or a background cannot be read.
+    """
+    if fill == "silence":
+        return replace(parts, fills=(None,), fill_names=("silence",))
+    if fill == "noise":
+        return replace(parts, fills=(parts.spread(noise_floor(parts.recording)),), fill_names=("noise",))
+    files = _background_files(fill)
+    shares = tuple(parts.spread(_background(parts.recording, sound.load(path))) for path in files)
+    return replace(parts, fills=shares, fill_names=tuple(path.name for path in files))
+
+
+def noise_floor(recording: Recording, *, seed: int = 0) -> Float[Tensor, "channel time"]:
+    """Return steady noise as quiet as the recording's quietest tenth of frames, bin by bin.
+
+    Never under -80 dB relative to the recording, so that it is noise also where the recording is digitally silent.
+    """
+    time = recording.audio.shape[1]
+    spectrum = sound.stft(recording.audio)
+    floor = torch.quantile(spectrum.abs(), QUIET_QUANTILE, dim=-1)[..., None]
+    generator = torch.Generator().manual_seed(seed)
+    white = torch.randn(recording.audio.shape, generator=generator)
+    noise = sound.stft(white)
+    level = recording.audio.square().mean().sqrt() * 10 ** (FLOOR_DB / 20)
+    # White noise of unit power has an expected magnitude per bin; dividing by it gives each bin the floor's level.
+    shaped = noise / noise.abs().mean() * torch.maximum(floor, level * noise.abs().mean())
+    return sound.istft(shaped, time)
+
+
+def _background_files(fill: str) -> list[Path]:
+    path = Path(fill)
+    if not path.exists():
+        raise ValueError(f"There is no fill {fill!r}; give silence, noise, or the path of a background file or folder.")
+    if path.is_file():
+        return [path]
+    files = sorted(file for file in path.iterdir() if file.suffix.lower() in sound.READABLE)
+    if not files:
+        raise ValueError(f"{path} holds no sound file to fill with ({', '.join(sound.READABLE)}).")
+    return files
+
+
+def _background(recording: Recording, background: Recording) -> Tensor:
+    """Bring a background to the recording's rate, channels and length (repeated from its beginning where it is shorter)."""
+    channels, time = recording.audio.shape
+    audio = background.audio if background.audio.shape[0] in (1, channels) else background.audio.mean(dim=0, keepdim=True)
+    audio = sound.resample(audio, background.sample_rate, recording.sample_rate)
+    repeats = -(-time // audio.shape[1])
+    return audio.repeat(1, repeats)[:, :time].expand(channels, time)

@@ -1,0 +1,61 @@
+"""Lists of everything there is to choose from, read from the places that hold it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+
+def _first_line(text: str | None) -> str:
+    return (text or "").strip().splitlines()[0] if text else ""
+
+
+def methods() -> dict[str, str]:
+    """Return every attribution method and the first sentence of its docstring."""
+    from hearwhy.attribution import METHODS
+
+    return {name: _first_line(entry.function.__doc__) for name, entry in METHODS.items()}
+
+
+def components() -> dict[str, str]:
+    """Return every kind of components."""
+    from hearwhy.components import USAGE
+
+    return USAGE
+
+
+def fills() -> dict[str, str]:
+    """Return every fill."""
+    from hearwhy.components import FILLS
+
+    return FILLS
+
+
+def models() -> dict[str, str]:
+    """Return every model that goes by a name."""
+    from hearwhy.classifiers import MODELS
+
+    return MODELS
+
+
+def separators() -> dict[str, str]:
+    """Return every separator."""
+    from hearwhy.separators import SEPARATORS
+
+    return {name: _first_line(function.__doc__) for name, function in SEPARATORS.items()}
+
+
+def recipes() -> dict[str, str]:
+    """Return every training recipe."""
+    from hearwhy.training import RECIPES
+
+    return {name: _first_line(function.__doc__) for name, function in RECIPES.items()}
+
+
+LISTS: dict[str, Callable[[], dict[str, str]]] = {
+    "methods": methods,
+    "components": components,
+    "fills": fills,
+    "models": models,
+    "separators": separators,
+    "recipes": recipes,
+}

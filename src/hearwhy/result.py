@@ -1,0 +1,215 @@
+"""Attribution: an explanation that can be heard, seen, saved and trusted as far as its numbers say; Timeline: one a window."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from hearwhy.types import Recording
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Keep = Literal["positive", "negative", "rest"]
+
+
+@dataclass(frozen=True, eq=False)
+class Attribution:
+    """What a model's decision on one recording rests on.
+
+    Parameters
+    ----------
+    values
+        Signed attribution, (target, *component): how much the component raises the score, on `settings["scale"]`.
+    base, score_full, score_base
+        Per target: the additive explanation's score with everything removed; the model's with everything, and nothing.
+    shape, names
+        Shape of a mask and its flat, row-major names.
+    targets, labels
+        What was explained, and everything the model knows.
+    probabilities, removed
+        Per label: of the recording, and of the fill alone (means over windows and fills).
+    recording
+        What was explained.
+    sounds
+        Gives the parts, (component, channel, time).
+    n_calls
+        Forward passes of the model, all checks included.
+    stderr
+        Sampling error of `values`; None where nothing was sampled.
+    without
+        (component, label): probabilities with one component removed; None for very many components.
+    absent, levels_db
+        Which flat components are over 60 dB below the recording, and the level of each relative to it.
+    answers
+        (2**d, label): probabilities for every mask of up to 8 components; row r keeps component i where bit i of r is 1.
+    fidelity, interaction_share
+        Per target: R^2 of the explanation on fresh masks of the method's own law; 1 - R^2 of the best additive fit.
+    second_fill, level_check
+        What another fill and other levels say.
+    settings
+        Everything that was chosen, and what was done to the audio.
+    """
+
+    values: Float[Tensor, "target *component"]
+    base: Float[Tensor, " target"]
+    score_full: Float[Tensor, " target"]
+    score_base: Float[Tensor, " target"]
+    shape: tuple[int, ...]
+    names: tuple[str, ...]
+    targets: tuple[str, ...]
+    labels: tuple[str, ...]
+    probabilities: Float[Tensor, " label"]
+    removed: Float[Tensor, " label"]
+    recording: Recording
+    sounds: Callable[[], Tensor]
+    n_calls: int
+    stderr: Float[Tensor, "target *component"] | None = None
+    without: Float[Tensor, "component label"] | None = None
+    absent: tuple[bool, ...] = ()
+    levels_db: tuple[float, ...] = ()
+    answers: Float[Tensor, "mask label"] | None = None
+    fidelity: tuple[float | None, ...] = ()
+    interaction_share: tuple[float | None, ...] = ()
+    second_fill: Mapping[str, Any] | None = None
+    level_check: Mapping[str, Any] | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    @cached_property
+    def parts(self) -> Float[Tensor, "component channel time"]:
+        """The waveforms of the components, in the recording's own rate and channels."""
+        return self.sounds()
+
+    def top(self, target: int = 0) -> int | None:
+        """Return the flat index of the component with the largest positive value; None where none is positive."""
+        ranked = self.ranked("positive", target)
+        return ranked[0] if ranked else None
+
+    def ranked(self, keep: Literal["positive", "negative"], target: int = 0) -> list[int]:
+        """Return the present components of one sign, strongest first."""
+        if keep not in ("positive", "negative"):
+            raise ValueError(f"components are positive or negative; got {keep!r}.")
+        sign = 1 if keep == "positive" else -1
+        signed = (sign * self.values[self._target(target)]).flatten().tolist()
+        present = [i for i, value in enumerate(signed) if value > 0 and not (self.absent and self.absent[i])]
+        return sorted(present, key=lambda i: -signed[i])
+
+    def component_audio(self, i: int) -> Recording:
+        """Return the sound of one component."""
+        return self._sound([i], self.names[i])
+
+    def listen(self, *, keep: Keep = "positive", top: int | None = None, target: int = 0) -> Recording | None:
+        """Return the sound of what speaks for the target, against it, or all that does not speak for it.
+
+        Levels are those in the recording, nothing is normalised: "positive" and "rest" sum to the recording.
+
+        Parameters
+        ----------
+        keep
+            ``"positive"``, ``"negative"``, or ``"rest"``: everything but the positive ones.
+        top
+            Only so many of the strongest; all by default.
+        target
+            Which target.
+
+        Returns
+        -------
+        Recording or None
+            None where there is no such component.
+        """
+        if keep not in ("positive", "negative", "rest"):
+            raise ValueError(f"listen keeps 'positive', 'negative' or 'rest'; got {keep!r}.")
+        if top is not None and top < 1:
+            raise ValueError(f"top is at least 1, or None for all; got {top}.")
+        chosen = self.ranked("negative" if keep == "negative" else "positive", target)[:top]
+        if keep == "rest":
+            chosen = [i for i in range(len(self.names)) if i not in set(chosen)]
+        return self._sound(chosen, f"{keep} for {self.targets[target]}") if chosen else None
+
+    def _sound(self, chosen: Sequence[int], name: str) -> Recording:
+        audio = self.parts[list(chosen)].sum(dim=0)
+        return Recording(audio, self.recording.sample_rate, name, (*self.recording.history, f"parts: {len(chosen)}"))
+
+    def _target(self, target: int) -> int:
+        if not -len(self.targets) <= target < len(self.targets):
+            raise ValueError(f"there are {len(self.targets)} targets ({', '.join(self.targets)}); got number {target}.")
+        return target
+
+    def plot(self, *, path: str | Path | None = None) -> Figure:
+        """Return a figure of the signed bars and the spectrogram, written to `path` where one is given."""
+        from hearwhy.plots import plot
+
+        return plot(self, path=path)
+
+    def save(self, folder: str | Path) -> Path:
+        """Write ``attribution.json``, ``attribution.npz`` and ``audio/*.wav``; `load` needs nothing else, no model either."""
+        from hearwhy.storage import save
+
+        return save(self, folder)
+
+    @staticmethod
+    def load(folder: str | Path) -> Attribution:
+        """Return what `save` wrote."""
+        from hearwhy.storage import load
+
+        return load(folder)
+
+    def _repr_html_(self) -> str:
+        from hearwhy.plots import html_fragment
+
+        return html_fragment(self)
+
+    def __repr__(self) -> str:
+        ranked = sorted(zip(self.values[0].flatten().tolist(), self.names, strict=True), key=lambda pair: -abs(pair[0]))
+        strongest = ", ".join(f"{name} {value:+.2f}" for value, name in ranked[:3])
+        return f"Attribution({self.targets[0]!r} of {self.recording.name!r}: {strongest})"
+
+
+@dataclass(frozen=True, eq=False)
+class Timeline:
+    """One Attribution a window of a long recording; windows that were silent have none.
+
+    Parameters
+    ----------
+    attributions
+        One a window, None where the window was silent.
+    spans_s
+        Start and stop of every window in seconds.
+    """
+
+    attributions: tuple[Attribution | None, ...]
+    spans_s: tuple[tuple[float, float], ...]
+
+    def __len__(self) -> int:
+        return len(self.attributions)
+
+    @property
+    def explained(self) -> tuple[Attribution, ...]:
+        """The windows that were not silent."""
+        return tuple(attribution for attribution in self.attributions if attribution is not None)
+
+    @property
+    def values(self) -> Float[Tensor, "window target *component"]:
+        """Values over time, NaN in silent windows; every window has the same components."""
+        first = self.explained[0]
+        shapes = {tuple(attribution.values.shape) for attribution in self.explained}
+        if len(shapes) > 1:
+            raise ValueError(f"the windows were explained in different components {shapes}; look at .attributions one by one.")
+        missing = torch.full_like(first.values, math.nan)
+        return torch.stack([missing if a is None else a.values for a in self.attributions])
+
+    def save(self, folder: str | Path) -> Path:
+        """Write every window's attribution to a folder of its own, named by its number and start."""
+        folder = Path(folder)
+        for i, (attribution, (start, _)) in enumerate(zip(self.attributions, self.spans_s, strict=True)):
+            if attribution is not None:
+                attribution.save(folder / f"window-{i:03d}-{start:.1f}s")
+        return folder

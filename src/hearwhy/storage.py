@@ -1,0 +1,218 @@
+"""An attribution on disk: attribution.json, attribution.npz and audio/*.wav, written whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from hearwhy import audio as sound
+from hearwhy.components.parts import Parts
+from hearwhy.result import Attribution
+from hearwhy.types import Recording
+
+VERSION = 1
+TENSORS = ("values", "base", "score_full", "score_base", "probabilities", "removed", "stderr", "without", "answers")
+MAX_COMPONENT_FILES = 32  # above, the parts are made anew from the recording where that is possible
+
+
+def save(attribution: Attribution, folder: str | Path) -> Path:
+    """Write an attribution to a folder, made where it is missing; files of an earlier result there are replaced.
+
+    ``audio/`` holds the recording, every component (up to 32), and what is positive, negative and the rest for the first
+    target, as 24-bit WAV under one common gain that stands in ``attribution.json``.
+
+    Raises
+    ------
+    OSError
+        The folder cannot be written; nothing is then left behind.
+    """
+    folder = Path(folder)
+    with Staging(folder) as stage:
+        gain, files = _write_audio(attribution, stage.path / "audio")
+        (stage.path / "attribution.json").write_text(_encode(_description(attribution, gain, files)))
+        arrays = {name: getattr(attribution, name) for name in TENSORS}
+        np.savez_compressed(stage.path / "attribution.npz", **{k: v.numpy() for k, v in arrays.items() if v is not None})
+    return folder
+
+
+def load(folder: str | Path) -> Attribution:
+    """Return the attribution that `save` wrote to a folder; neither the model nor the sound file is needed.
+
+    Raises
+    ------
+    FileNotFoundError
+        The folder holds no attribution.
+    ValueError
+        It was written by a later version, or a file of it is damaged.
+    """
+    folder = Path(folder)
+    if not (folder / "attribution.json").is_file():
+        raise FileNotFoundError(f"There is no attribution in {folder}; give a folder that attribution.save() wrote.")
+    try:
+        kept = json.loads((folder / "attribution.json").read_text(), object_pairs_hook=_decode)
+        if kept["version"] > VERSION:
+            raise ValueError(f"{folder} was written by a later hearwhy (format {kept['version']}); this one reads {VERSION}.")
+        with np.load(folder / "attribution.npz", allow_pickle=False) as arrays:
+            tensors = {name: torch.from_numpy(arrays[name]) for name in arrays.files}
+    except (KeyError, json.JSONDecodeError, OSError, EOFError) as error:
+        raise ValueError(f"{folder} is damaged ({error}); save the attribution again.") from error
+    recording = _read_back(folder / "audio" / "recording.wav", kept["gain"], kept["recording"])
+    return Attribution(
+        **tensors,
+        **{key: tuple(kept[key]) for key in ("shape", "names", "targets", "labels", "absent", "levels_db")},
+        **{key: tuple(kept[key]) for key in ("fidelity", "interaction_share")},
+        **{key: kept[key] for key in ("n_calls", "second_fill", "level_check", "settings")},
+        recording=recording,
+        sounds=lambda: _sounds(folder, kept, recording),
+    )
+
+
+def _description(attribution: Attribution, gain: float, files: list[str]) -> dict[str, Any]:
+    keys = ("shape", "names", "targets", "labels", "absent", "levels_db", "fidelity", "interaction_share", "n_calls",
+            "second_fill", "level_check", "settings")  # fmt: skip
+    recording = attribution.recording
+    return {
+        "version": VERSION,
+        **{key: getattr(attribution, key) for key in keys},
+        "recording": {"name": recording.name, "history": recording.history},
+        "gain": gain,
+        "components": files,
+    }
+
+
+def _write_audio(attribution: Attribution, folder: Path) -> tuple[float, list[str]]:
+    sounds = {"recording.wav": attribution.recording}
+    for keep in ("positive", "negative", "rest"):
+        heard = attribution.listen(keep=keep)  # type: ignore[arg-type]
+        if heard is not None:
+            sounds[f"{keep}.wav"] = heard
+    files = []
+    if len(attribution.names) <= MAX_COMPONENT_FILES:
+        for i, name in enumerate(attribution.names):
+            files.append(f"{i + 1:02d}-{_slug(name)}.wav")
+            sounds[files[-1]] = attribution.component_audio(i)
+    gain = sound.safe_gain(*(recording.audio for recording in sounds.values()))
+    for name, recording in sounds.items():
+        sound.write(recording, folder / name, gain=gain)
+    return gain, files
+
+
+def _read_back(path: Path, gain: float, kept: dict[str, Any]) -> Recording:
+    stored = sound.load(path)
+    return Recording(stored.audio / gain, stored.sample_rate, kept["name"], tuple(kept["history"]))
+
+
+def _sounds(folder: Path, kept: dict[str, Any], recording: Recording) -> Tensor:
+    if kept["components"]:
+        return torch.stack([sound.load(folder / "audio" / name).audio / kept["gain"] for name in kept["components"]])
+    from hearwhy.components import components
+
+    return components(kept["settings"]["components"], recording).audio
+
+
+class Staging:
+    """A folder next to the one that is wanted; its files move there when all are written, and vanish if something fails."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __enter__(self) -> Staging:
+        if self.folder.exists() and not self.folder.is_dir():
+            raise NotADirectoryError(f"{self.folder} is a file; give a folder to write to.")
+        if (self.folder / "audio").exists() and not self._ours():
+            raise FileExistsError(f"{self.folder} has a folder 'audio' that is not hearwhy's; give another folder.")
+        try:
+            self.folder.parent.mkdir(parents=True, exist_ok=True)
+            self.path = Path(tempfile.mkdtemp(prefix=f".{self.folder.name}-", dir=self.folder.parent))
+            self.folder.mkdir(exist_ok=True)
+        except OSError as error:
+            self._clear()
+            raise OSError(f"{self.folder} cannot be written ({error.strerror}); give another folder.") from error
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
+        try:
+            if kind is None:
+                self._move()
+            elif not any(self.folder.iterdir()):
+                self.folder.rmdir()
+        finally:
+            self._clear()
+
+    def _ours(self) -> bool:
+        return any((self.folder / name).exists() for name in ("attribution.json", "components.json"))
+
+    def _move(self) -> None:
+        if self._ours():  # an earlier result: its sounds would stand beside the new ones
+            for stale in (self.folder / "audio").glob("*.wav"):
+                stale.unlink()
+        for source in sorted(path for path in self.path.rglob("*") if path.is_file()):
+            target = self.folder / source.relative_to(self.path)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            source.replace(target)
+
+    def _clear(self) -> None:
+        if hasattr(self, "path"):
+            shutil.rmtree(self.path, ignore_errors=True)
+
+
+def _slug(name: str) -> str:
+    return re.sub(r"[^A-Za-z0-9.]+", "-", name).strip("-.")[:60] or "component"
+
+
+def _encode(kept: dict[str, Any]) -> str:
+    return json.dumps(_plain(kept), indent=1, ensure_ascii=False, allow_nan=False)
+
+
+def _plain(value: Any) -> Any:
+    """JSON has no infinities: they are written as {"float": "inf"}."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return {"float": str(value)}
+    return value
+
+
+def _decode(pairs: list[tuple[str, Any]]) -> Any:
+    if len(pairs) == 1 and pairs[0][0] == "float":
+        return float(pairs[0][1])
+    return dict(pairs)
+
+
+def check_folder(folder: str | Path) -> None:
+    """Raise OSError where a result could not be written to `folder`; leaves nothing behind."""
+    existed = Path(folder).exists()
+    with Staging(Path(folder)):
+        pass
+    if not existed:
+        Path(folder).rmdir()
+
+
+def save_components(parts: Parts, folder: str | Path) -> list[Path]:
+    """Write every part as ``audio/NN-name.wav`` (24 bit, one common gain) with a ``components.json``; return the files.
+
+    Raises
+    ------
+    OSError
+        The folder cannot be written; nothing is then left behind.
+    """
+    gain = sound.safe_gain(parts.audio)
+    files = [Path("audio") / f"{i + 1:02d}-{_slug(name)}.wav" for i, name in enumerate(parts.names)]
+    with Staging(Path(folder)) as stage:
+        for file, name, audio in zip(files, parts.names, parts.audio, strict=True):
+            sound.write(Recording(audio, parts.sample_rate, name), stage.path / file, gain=gain)
+        description = {"components": parts.spec, "names": parts.names, "shape": parts.shape, "gain": gain,
+                       "levels_db": parts.levels_db, "gap_db": parts.gap_db}  # fmt: skip
+        (stage.path / "components.json").write_text(_encode(description))
+    return files

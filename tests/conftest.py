@@ -1,0 +1,28 @@
+"""What several tests share: recordings made here, and transparent classifiers whose answer is known."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+os.environ.setdefault("MPLBACKEND", "Agg")
+sys.path.insert(0, str(Path(__file__).parent))  # games.py, laws.py, toys.py
+
+SHARED = Path(__file__).parents[2] / "shared"
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _two_threads():
+    torch.set_num_threads(2)
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Recordings that are not part of the repository."""
+    if not (SHARED / "data").is_dir():
+        pytest.skip("the development recordings are not here (a folder `shared` beside the repository)")
+    return SHARED / "data"
