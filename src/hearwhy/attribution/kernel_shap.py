@@ -18,9 +18,9 @@ def kernel_shap(score: Score, shape: tuple[int, ...], *, n_samples: int = N_SAMP
     that they sum to score(ones) - score(zeros), w being the Shapley kernel. Here the sum runs over a sample, every
     mask with its complement, spread over the sizes and without repeats; the constraint holds exactly, and there is no
     l1 penalty, so no component is dropped. Where all 2**d masks fit into `n_samples` the result is exact. Solved in
-    float64, returned in float32. Bad at: fewer than about 10 masks a component, when values that are nearly equal
-    change places from seed to seed (`stderr` shows it); and, as exact values are, at masks unlike anything the model
-    ever heard.
+    float64, returned in float32. Costs `n_samples` masks. Bad at: fewer than about 10 masks a component, when values
+    that are nearly equal change places from seed to seed (`stderr` shows it); and, as exact values are, at masks
+    unlike anything the model ever heard.
 
     Laws: all of them; efficiency, offset and scaling exactly, the others exactly where all masks are asked and
     otherwise on average over seeds, for a different draw of masks gives slightly different values.
@@ -41,7 +41,7 @@ def kernel_shap(score: Score, shape: tuple[int, ...], *, n_samples: int = N_SAMP
     Estimate
         ``values`` (target, *shape), in the unit of the score, positive where the component speaks for the target.
         ``base`` is score(zeros). ``stderr`` of the same shape as `values`; None where all masks were asked. It is read
-        off the residuals of one run (its mean is within 20 % of the spread over seeds from 4 masks a component on).
+        off the residuals of one run (see `sampling_error` for how well).
 
     Raises
     ------
@@ -54,7 +54,7 @@ def kernel_shap(score: Score, shape: tuple[int, ...], *, n_samples: int = N_SAMP
     Covert and S.-I. Lee, Improving KernelSHAP, AISTATS 2021; more weight for the middle sizes, without replacement:
     C. Musco and R. T. Witter, Provably accurate Shapley value estimation via leverage score sampling,
     arXiv:2410.01917. Deviations: the number of pairs of each size is fixed, between the kernel's own and the leverage
-    scores' (see `kernel_pairs`); no l1; the standard error is a sandwich over pairs (HC2) with finite population
+    scores' (see `kernel_pairs`); no l1; the standard error is a sandwich over pairs with finite population
     correction.
 
     Examples

@@ -46,12 +46,14 @@ def least_squares(
 def sampling_error(fit: Fit, *, left: Tensor | float = 1.0, paired: bool = False) -> Float[Tensor, "column target"]:
     """Return standard errors of the coefficients from having drawn these rows and not others.
 
-    The sandwich with residuals divided by sqrt(1 - leverage) (HC2), which asks neither for equal variance nor for a
-    score that is additive. `left` is the share of the population that was not drawn (finite population correction).
+    The sandwich, which asks neither for equal variance nor for a score that is additive. Residuals are divided by (1
+    - leverage)**0.75, between HC2 (0.5; up to 28 % too small at 4 masks a component) and HC3 (1; up to 45 % too large
+    there): measured, the mean over seeds is 0.83 to 1.2 times the spread from 4 masks a component on, and 0.99 to
+    1.05 times from 30 on. `left` is the share of the population that was not drawn (finite population correction).
     `paired`: rows 2k and 2k + 1 were drawn together.
     """
     slack = (1 - fit.leverage).clamp(min=MIN_SLACK)[:, None]
-    noise = fit.residuals / slack.sqrt()
+    noise = fit.residuals / slack**0.75
     variance = fit.influence.square().T @ (noise.square() * left)
     if paired:
         together = fit.influence[0::2] * fit.influence[1::2]

@@ -76,7 +76,7 @@ def lime(
     -------
     Estimate
         ``values`` (target, *shape), in the unit of the score, positive where the component speaks for the target.
-        ``base`` is the fitted intercept, not score(zeros). ``stderr`` of the same shape (HC2 sandwich over pairs); None
+        ``base`` is the fitted intercept, not score(zeros). ``stderr`` of the same shape (a sandwich over pairs); None
         where all masks were asked or ``protocol="paper"``.
 
     Raises

@@ -13,8 +13,8 @@ from hearwhy.types import Estimate, Score
 def occlusion(score: Score, shape: tuple[int, ...]) -> Estimate:
     """Return the score lost by removing each component alone.
 
-    ``values[t, i] = score(ones)[t] - score(ones without i)[t]``, computed in float64 and returned in float32. Cheap
-    (1 + n_components masks) and easy to read aloud, but blind to redundancy: of two components that carry the same
+    ``values[t, i] = score(ones)[t] - score(ones without i)[t]``, computed in float64 and returned in float32. Costs
+    1 + n_components masks and is easy to read aloud. Bad at redundancy: of two components that carry the same
     evidence neither is missed, and both get 0.
 
     Laws: offset, irrelevance, scaling, permutation and symmetry, exactly. Not efficiency: what two components do

@@ -22,7 +22,7 @@ def shapley(score: Score, shape: tuple[int, ...], *, max_s: float = 1800.0) -> E
 
     ``values[i] = sum over masks S without i of |S|! (d - |S| - 1)! / d! * (score(S + i) - score(S))``. The only
     values that sum to the score difference, give nothing to what changes nothing, treat equals alike and add up over
-    scores. They cost all 2**d masks, each asked once (16 components: 65536). Summed in float64 as the answers come,
+    scores. Costs all 2**d masks, each asked once (16 components: 65536). Summed in float64 as the answers come,
     so memory does not grow with 2**d; returned in float32. Bad at: many components, and masks that sound like nothing
     the model ever heard, for the near-empty ones count as much as the near-full ones.
 
