@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-from toys import noise, noisy
 
 from hearwhy import Recording, audio, load
+from toys import noise, noisy
 
 
 @pytest.mark.parametrize("suffix", [".wav", ".flac"])
@@ -63,7 +63,9 @@ def test_stft_is_librosas():
     librosa = pytest.importorskip("librosa")
     sound = noise(0.5)[0]
     theirs = librosa.stft(sound.numpy(), n_fft=1024, hop_length=256, pad_mode="constant")
-    assert np.abs(audio.stft(sound, 1024, 256).numpy() - theirs).max() < 1e-4 * np.abs(theirs).max()  # float32 transforms
+    assert (
+        np.abs(audio.stft(sound, 1024, 256).numpy() - theirs).max() < 1e-4 * np.abs(theirs).max()
+    )  # float32 transforms
 
 
 @pytest.mark.parametrize("rate", [8000, 11025, 44100, 192000])
@@ -112,7 +114,7 @@ def test_no_file_is_said(tmp_path):
 def test_what_is_no_sound_is_said(tmp_path, content):
     path = tmp_path / "a.wav"
     path.write_bytes(content)
-    with pytest.raises(ValueError, match="cannot be read as sound|is empty|is damaged"):
+    with pytest.raises(ValueError, match=r"cannot be read as sound|is empty|is damaged"):
         load(path)
 
 

@@ -15,7 +15,9 @@ def tone(hertz: float, *, seconds: float = 1.0, gain: float = 0.3, rate: int = R
     return gain * torch.sin(2 * math.pi * hertz * torch.arange(round(seconds * rate)) / rate)
 
 
-def noise(seconds: float = 1.0, *, seed: int = 0, channels: int = 1, gain: float = 0.1, rate: int = RATE) -> torch.Tensor:
+def noise(
+    seconds: float = 1.0, *, seed: int = 0, channels: int = 1, gain: float = 0.1, rate: int = RATE
+) -> torch.Tensor:
     return gain * torch.randn(channels, round(seconds * rate), generator=torch.Generator().manual_seed(seed))
 
 
@@ -30,7 +32,9 @@ class ToneDetector(torch.nn.Module):
     channels = 1
     fingerprint = None
 
-    def __init__(self, tones: dict[str, float], *, rate: int = RATE, window_s: float | None = None, activation: str = "softmax"):
+    def __init__(
+        self, tones: dict[str, float], *, rate: int = RATE, window_s: float | None = None, activation: str = "softmax"
+    ):
         super().__init__()
         self.labels, self.sample_rate, self.window_s, self.activation = tuple(tones), rate, window_s, activation
         self.frequencies = tuple(tones.values())

@@ -20,6 +20,7 @@ from hearwhy.types import Classifier, Mask, Recording, Scale
 
 MIN_DURATION_S = 0.032  # one frame of 512 samples at 16 kHz: nothing shorter can be classified
 BATCH_SAMPLES = 2**22  # samples a batch may hold: 16 MiB of audio, so that mixing stays in reach of the caches
+MIN_TAIL = 0.1  # of a window: for less, hearing the end would mean hearing nearly all before it twice
 MAX_BATCH = 64  # on a CPU nothing is gained above; on a GPU give batch_size
 
 Advance = Callable[[int], None]
@@ -44,8 +45,9 @@ class Windows:
 def windows(time: int, classifier: Classifier) -> Windows:
     """Return the windows that cover `time` samples at the model's rate.
 
-    They follow each other without a gap; the last one ends where the recording ends, so that no tail is dropped, and
-    overlaps the one before it. A recording shorter than a window is followed by silence. `note` says what was done.
+    They follow each other without a gap; the last one ends where the recording ends and overlaps the one before it, unless
+    less than a tenth of a window is left over: that is not heard. A recording shorter than a window is followed by silence.
+    `note` says what was done.
     """
     rate = classifier.sample_rate
     if classifier.window_s is None:
@@ -55,11 +57,13 @@ def windows(time: int, classifier: Classifier) -> Windows:
         note = f"followed by {(length - time) / rate:.2f} s of silence to fill the model's window" if time < length else None
         return Windows((0,), length, rate, note)
     starts = list(range(0, time - length + 1, length))
-    note = f"heard in {len(starts)} windows of {classifier.window_s:.2f} s, averaged"
-    if starts[-1] + length < time:
-        overlap = (starts[-1] + length - (time - length)) / rate
+    left = time - starts[-1] - length
+    if left >= MIN_TAIL * length:
         starts.append(time - length)
-        note = f"heard in {len(starts)} windows of {classifier.window_s:.2f} s, averaged; the last overlaps by {overlap:.2f} s"
+        tail = f"; the last overlaps by {(length - left) / rate:.2f} s"
+    else:
+        tail = f"; the last {left / rate:.2f} s are not heard" if left else ""
+    note = f"heard in {len(starts)} windows of {classifier.window_s:.2f} s, averaged{tail}"
     return Windows(tuple(starts), length, rate, note)
 
 
@@ -118,7 +122,7 @@ class Predict:
                     self._answers.append(answer)
         return torch.stack([self._answers[self._row[key]] for key in keys])
 
-    def soft(self, mask: Float[Tensor, "batch *component"]) -> Float[Tensor, "batch draw label"]:
+    def soft(self, mask: Float[Tensor, batch * component]) -> Float[Tensor, "batch draw label"]:
         """Return the numbers under masks between 0 and 1, with gradients; nothing is remembered."""
         return self._answers_of(mask.reshape(len(mask), -1).to(self.device))
 
@@ -271,7 +275,9 @@ def checked_scale(scale: Scale | None, classifier: Classifier) -> Scale:
     if scale not in ("log_odds", "probability", "logit"):
         raise ValueError(f"There is no scale {scale!r}; give log_odds, probability or logit.")
     if classifier.activation == "probability" and scale != "probability":
-        raise ValueError(f"The model gives probabilities only, so it cannot be explained on the scale {scale}; leave --scale out.")
+        raise ValueError(
+            f"The model gives probabilities only, so it cannot be explained on the scale {scale}; leave --scale out."
+        )
     return scale
 
 

@@ -136,7 +136,7 @@ def write(recording: Recording, path: str | Path, *, gain: float = 1.0) -> Path:
     os.close(descriptor)
     try:
         soundfile.write(temporary, audio.T.numpy(), recording.sample_rate, subtype="PCM_24", format=container)
-        os.chmod(temporary, 0o644)  # mkstemp makes it private, a result is not
+        Path(temporary).chmod(0o644)  # mkstemp makes it private, a result is not
         Path(temporary).replace(path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)

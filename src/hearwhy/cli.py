@@ -62,8 +62,12 @@ def explain(
     model: Annotated[str, typer.Option("--model", help="What to explain; see `hearwhy list models`.")],
     target: Annotated[list[str], typer.Option("--target", help="A label, 'A - B', top, or all; may be given again.")] = ["top"],  # noqa: B006
     components: Annotated[str, typer.Option("--components", help="See `hearwhy list components`.")] = "segments:8",
-    method: Annotated[str, typer.Option("--method", help="NAME or NAME(option=value); see `hearwhy list methods`.")] = "kernel_shap",
-    fill: Annotated[str, typer.Option("--fill", help="What stands where something was removed: silence, noise, or a path.")] = "silence",
+    method: Annotated[
+        str, typer.Option("--method", help="NAME or NAME(option=value); see `hearwhy list methods`.")
+    ] = "kernel_shap",
+    fill: Annotated[
+        str, typer.Option("--fill", help="What stands where something was removed: silence, noise, or a path.")
+    ] = "silence",
     second_fill: Annotated[str, typer.Option("--second-fill", help="Ask again under this fill; none: do not.")] = "noise",
     scale: Annotated[str | None, typer.Option("--scale", help="log_odds, probability or logit.")] = None,
     n_samples: Annotated[int | None, typer.Option("--n-samples", help="Masks that a sampling method asks about.")] = None,
@@ -85,7 +89,11 @@ def explain(
     if n_samples is not None:
         method = _with_option(method, "n_samples", n_samples)
     recording = load(audio, start_s=start, duration_s=duration)
-    options: dict[str, Any] = {"fill": fill, "second_fill": None if second_fill in ("none", fill) else second_fill, "scale": scale}
+    options: dict[str, Any] = {
+        "fill": fill,
+        "second_fill": None if second_fill in ("none", fill) else second_fill,
+        "scale": scale,
+    }
     wanted = target[0] if len(target) == 1 else target
     with progress("Asking the model", quiet=quiet or as_json) as told:
         found = explain_recording(

@@ -11,20 +11,29 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
-from hearwhy import __version__, audio as sound
-from hearwhy.asking import Predict, check_recording, checked_scale, probabilities, windows
+from hearwhy import __version__
+from hearwhy import audio as sound
+from hearwhy.asking import Predict, TargetScore, check_recording, checked_scale, windows
 from hearwhy.attribution import METHODS, Entry
 from hearwhy.classifiers import classifier as find_classifier
 from hearwhy.classifiers.callable import classifier_module, name_of
 from hearwhy.components import components as make_components
 from hearwhy.components import with_fill
-from hearwhy.components.parts import Parts, equal_shares
+from hearwhy.components.parts import Parts
 from hearwhy.game import Game
 from hearwhy.result import Attribution, Timeline
-from hearwhy.trust import LEVELS_DB, MAX_SWITCHES, N_CHECKS, check_levels, fidelity, interaction_share, other_fill, whole
+from hearwhy.trust import (
+    LEVELS_DB,
+    MAX_SWITCHES,
+    N_CHECKS,
+    check_levels,
+    fidelity,
+    interaction_share,
+    other_fill,
+    whole,
+)
 from hearwhy.types import Classifier, Recording, Scale
 
 MAX_WITHOUT = 64  # components up to which each is left out once
@@ -136,14 +145,18 @@ def parse_method(text: str, *, seed: int = 0) -> tuple[str, dict[str, Any], Entr
     shape = re.fullmatch(r"\s*(\w+)\s*(?:\((.*)\))?\s*", text)
     name = shape[1] if shape else text
     if not shape or name not in METHODS:
-        raise ValueError(f"There is no method {text!r}; give one of {', '.join(METHODS)}, with options as in lime(n_samples=500).")
+        raise ValueError(
+            f"There is no method {text!r}; give one of {', '.join(METHODS)}, with options as in lime(n_samples=500)."
+        )
     entry = METHODS[name]
     known = [p.name for p in inspect.signature(entry.function).parameters.values() if p.kind is p.KEYWORD_ONLY]
     options: dict[str, Any] = {"seed": seed} if "seed" in known else {}
     for assignment in filter(None, (part.strip() for part in (shape[2] or "").split(","))):
         key, equals, value = (part.strip() for part in assignment.partition("="))
         if not equals or key not in known:
-            raise ValueError(f"{name} has no option {assignment!r}; it takes {', '.join(known) or 'none'}, as in name(option=value).")
+            raise ValueError(
+                f"{name} has no option {assignment!r}; it takes {', '.join(known) or 'none'}, as in name(option=value)."
+            )
         options[key] = _literal(value)
     return name, options, entry
 
@@ -168,7 +181,9 @@ def _move(model: Classifier, device: str) -> None:
     try:
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:
-        raise ValueError(f"There is no device {device!r} here ({str(error).splitlines()[0]}); give cpu, or leave it out.") from error
+        raise ValueError(
+            f"There is no device {device!r} here ({str(error).splitlines()[0]}); give cpu, or leave it out."
+        ) from error
     if module is not None:
         module.to(device)
 
@@ -178,9 +193,7 @@ def _first_label(model: Classifier, recording: Recording, device: str, batch_siz
     return model.labels[int(predict.probabilities(torch.ones(1, 1, dtype=torch.bool))[0].argmax())]
 
 
-def _attribution(
-    model: Classifier, parts: Parts, plan: Plan, second_fill: str | None, meter: Meter
-) -> Attribution:
+def _attribution(model: Classifier, parts: Parts, plan: Plan, second_fill: str | None, meter: Meter) -> Attribution:
     started = time.perf_counter()
     game = _game(model, parts, plan, meter.advance)
     estimate = plan.entry.function(game, game.shape, **plan.options)
@@ -229,7 +242,12 @@ def _game(model: Classifier, parts: Parts, plan: Plan, advance: Callable[[int], 
 
 
 def _second_fill(
-    attribution: Attribution, model: Classifier, parts: Parts, plan: Plan, fill: str | None, advance: Callable[[int], None]
+    attribution: Attribution,
+    model: Classifier,
+    parts: Parts,
+    plan: Plan,
+    fill: str | None,
+    advance: Callable[[int], None],
 ) -> tuple[dict[str, Any] | None, int]:
     if fill is None:
         return None, 0
@@ -287,7 +305,9 @@ def _timeline(
     meter = Meter(progress, 0)
     found: list[Attribution | None] = []
     for start_s, stop_s in spans:
-        parts = _window_parts(components, recording, round(start_s * recording.sample_rate), round(stop_s * recording.sample_rate))
+        parts = _window_parts(
+            components, recording, round(start_s * recording.sample_rate), round(stop_s * recording.sample_rate)
+        )
         if parts is None:
             found.append(None)
             continue

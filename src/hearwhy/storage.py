@@ -8,7 +8,7 @@ import re
 import shutil
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import torch
@@ -16,11 +16,13 @@ from torch import Tensor
 
 from hearwhy import audio as sound
 from hearwhy.components.parts import Parts
-from hearwhy.result import Attribution
+from hearwhy.result import Attribution, Keep
 from hearwhy.types import Recording
 
 VERSION = 1
 TENSORS = ("values", "base", "score_full", "score_base", "probabilities", "removed", "stderr", "without", "answers")
+TUPLES = ("shape", "names", "targets", "labels", "absent", "levels_db", "fidelity", "interaction_share")
+DESCRIBED = (*TUPLES, "n_calls", "second_fill", "level_check", "settings")
 MAX_COMPONENT_FILES = 32  # above, the parts are made anew from the recording where that is possible
 
 
@@ -61,28 +63,21 @@ def load(folder: str | Path) -> Attribution:
         kept = json.loads((folder / "attribution.json").read_text(), object_pairs_hook=_decode)
         if kept["version"] > VERSION:
             raise ValueError(f"{folder} was written by a later hearwhy (format {kept['version']}); this one reads {VERSION}.")
+        tensors: dict[str, Any] = {}
         with np.load(folder / "attribution.npz", allow_pickle=False) as arrays:
-            tensors = {name: torch.from_numpy(arrays[name]) for name in arrays.files}
+            tensors |= {name: torch.from_numpy(arrays[name]) for name in arrays.files}
     except (KeyError, json.JSONDecodeError, OSError, EOFError) as error:
         raise ValueError(f"{folder} is damaged ({error}); save the attribution again.") from error
     recording = _read_back(folder / "audio" / "recording.wav", kept["gain"], kept["recording"])
-    return Attribution(
-        **tensors,
-        **{key: tuple(kept[key]) for key in ("shape", "names", "targets", "labels", "absent", "levels_db")},
-        **{key: tuple(kept[key]) for key in ("fidelity", "interaction_share")},
-        **{key: kept[key] for key in ("n_calls", "second_fill", "level_check", "settings")},
-        recording=recording,
-        sounds=lambda: _sounds(folder, kept, recording),
-    )
+    plain: dict[str, Any] = {key: tuple(kept[key]) if key in TUPLES else kept[key] for key in DESCRIBED}
+    return Attribution(**tensors, **plain, recording=recording, sounds=lambda: _sounds(folder, kept, recording))
 
 
 def _description(attribution: Attribution, gain: float, files: list[str]) -> dict[str, Any]:
-    keys = ("shape", "names", "targets", "labels", "absent", "levels_db", "fidelity", "interaction_share", "n_calls",
-            "second_fill", "level_check", "settings")  # fmt: skip
     recording = attribution.recording
     return {
         "version": VERSION,
-        **{key: getattr(attribution, key) for key in keys},
+        **{key: getattr(attribution, key) for key in DESCRIBED},
         "recording": {"name": recording.name, "history": recording.history},
         "gain": gain,
         "components": files,
@@ -91,8 +86,8 @@ def _description(attribution: Attribution, gain: float, files: list[str]) -> dic
 
 def _write_audio(attribution: Attribution, folder: Path) -> tuple[float, list[str]]:
     sounds = {"recording.wav": attribution.recording}
-    for keep in ("positive", "negative", "rest"):
-        heard = attribution.listen(keep=keep)  # type: ignore[arg-type]
+    for keep in get_args(Keep):
+        heard = attribution.listen(keep=keep)
         if heard is not None:
             sounds[f"{keep}.wav"] = heard
     files = []

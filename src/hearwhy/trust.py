@@ -101,8 +101,8 @@ def check_levels(
     strongest = float(attribution.values.abs().max())
     first = attribution.labels[int(attribution.probabilities.argmax())]
     matters = any(top != first for top in tops) or float(torch.stack(shifts).max()) > LEVEL_SHARE * strongest
-    rows = [[round(p, 6) for p in row.tolist()] for row in rows]
-    return {"gains_db": list(LEVELS_DB), "probabilities": rows, "top": tops, "matters": matters}, n_calls
+    table = [[round(p, 6) for p in row.tolist()] for row in rows]
+    return {"gains_db": list(LEVELS_DB), "probabilities": table, "top": tops, "matters": matters}, n_calls
 
 
 def other_fill(attribution: Attribution, values: Tensor, fill: str) -> dict[str, Any]:

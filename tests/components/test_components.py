@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-from toys import noise, noisy, tone
 
 from hearwhy import Recording, audio
 from hearwhy.components import components, noise_floor, with_fill
 from hearwhy.components.sources import sources
+from toys import noise, noisy, tone
 
 SPECS = ["segments:1", "segments:5", "bands:1", "bands:2", "bands:8", "tiles:3x4", "sources:hpss", "bands:3 * segments:2",
          "sources:hpss * segments:3", "segments:3 * sources:hpss", "sources:stems=STEMS", "sources:stems=STEMS * bands:2"]  # fmt: skip
@@ -44,7 +44,11 @@ def test_everything_removed_is_the_fill(made, spec, fill, tmp_path):
     path = audio.write(Recording(background, 8000), tmp_path / "background" / "b.wav")
     parts = with_fill(made(spec), str(path) if fill == "FILE" else fill)
     recording = parts.recording
-    expected = {"silence": torch.zeros_like(recording.audio), "noise": noise_floor(recording), "FILE": background.repeat(1, 3)[:, :8104]}
+    expected = {
+        "silence": torch.zeros_like(recording.audio),
+        "noise": noise_floor(recording),
+        "FILE": background.repeat(1, 3)[:, :8104],
+    }
     mixed = parts.mix(every(parts, False))[0, 0]
     assert torch.allclose(mixed, expected[fill], atol=1e-6)  # float32 sums, and 24 bits in the file
 

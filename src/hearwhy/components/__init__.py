@@ -71,7 +71,9 @@ def _sources(recording: Recording, argument: str) -> Parts:
     elif name == "py" and value:
         estimates = _callable(value)(recording)
     else:
-        raise ValueError(f"There is no separator {what!r}; give sources:stems=DIR, sources:hpss or sources:py=module:attribute.")
+        raise ValueError(
+            f"There is no separator {what!r}; give sources:stems=DIR, sources:hpss or sources:py=module:attribute."
+        )
     return sources(recording, estimates, residual=option or "part", spec=f"sources:{argument}")  # type: ignore[arg-type]
 
 

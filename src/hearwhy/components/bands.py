@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -44,7 +45,7 @@ def bands(recording: Recording, n: int) -> Parts:
         raise ValueError(f"bands needs 1 to 128 bands; got {n}.")
     rate = recording.sample_rate
     edges = band_edges(rate, n)
-    if n > 2 and min(b - a for a, b in zip(edges[1:], edges[2:], strict=False)) < 1 / recording.duration_s:
+    if n > 2 and min(b - a for a, b in pairwise(edges[1:])) < 1 / recording.duration_s:
         raise ValueError(
             f"{n} bands are narrower than {1 / recording.duration_s:.0f} Hz, the finest that {recording.duration_s:.2f} s "
             "can resolve; ask for fewer."
@@ -83,11 +84,11 @@ def _responses(frequency: Tensor, edges: list[float]) -> list[Tensor]:
         ramp = ((frequency - edge) / width + 0.5).clamp(0, 1)
         steps.append(0.5 - 0.5 * torch.cos(math.pi * ramp))
     steps.append(torch.zeros_like(frequency))
-    return [step - after for step, after in zip(steps, steps[1:], strict=False)]
+    return [step - after for step, after in pairwise(steps)]
 
 
 def _names(edges: list[float]) -> tuple[str, ...]:
-    spans = list(zip(edges, edges[1:], strict=False))
+    spans = list(pairwise(edges))
     names = [f"{a:.0f}-{b:.0f} Hz" for a, b in spans]
     if len(spans) > 1:
         names[0] += " (inaudible)"

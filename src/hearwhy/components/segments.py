@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import torch
 from jaxtyping import Float
@@ -48,7 +49,7 @@ def segments(recording: Recording, n: int, *, fade_s: float = 0.01) -> Parts:
 
     edges = [recording.duration_s * i / n for i in range(n + 1)]
     digits = max(2, math.ceil(-math.log10(recording.duration_s / n)) + 1)  # short spans still get different names
-    names = tuple(f"{a:.{digits}f}-{b:.{digits}f} s" for a, b in zip(edges, edges[1:], strict=False))
+    names = tuple(f"{a:.{digits}f}-{b:.{digits}f} s" for a, b in pairwise(edges))
     return Parts(spread(recording.audio), recording, names, (n,), spread, linear=True, spec=f"segments:{n}")
 
 
@@ -61,4 +62,4 @@ def raised_cosine_partition(time: int, n: int, fade: int) -> Float[Tensor, "n ti
         rises.append(0.5 - 0.5 * torch.cos(math.pi * ramp))
     rises.append(torch.zeros(time, dtype=torch.float64))
     # Each window is the difference of two neighbouring rises, so the sum telescopes to 1.
-    return torch.stack([rise - after for rise, after in zip(rises, rises[1:], strict=False)]).to(torch.float32)
+    return torch.stack([rise - after for rise, after in pairwise(rises)]).to(torch.float32)

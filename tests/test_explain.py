@@ -1,0 +1,213 @@
+"""Explaining end to end: planted causes are found, what is reported is true, and what is saved comes back."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+import torch
+
+import hearwhy
+from hearwhy import Recording
+from hearwhy.attribution import METHODS
+from hearwhy.components.sources import sources
+from toys import ToneDetector, noise, noisy, tone
+
+TONES = {"low": 440.0, "mid": 1000.0, "high": 2000.0}
+CHEAP = [*METHODS, "lime(protocol=paper)"]
+
+
+def band() -> tuple[Recording, hearwhy.Parts]:
+    """A low tone, a high tone, noise, and a part that is not there."""
+    stems = {"bass": tone(440)[None], "lead": tone(2000)[None], "hiss": noise(gain=0.01), "choir": torch.zeros(1, 8000)}
+    recording = Recording(sum(stems.values()), 8000, "band")
+    return recording, sources(recording, stems)
+
+
+@pytest.mark.parametrize("method", CHEAP)
+def test_the_planted_cause_is_found_and_not_always_the_same(method):
+    recording, parts = band()
+    found = hearwhy.explain(ToneDetector(TONES), recording, components=parts, target=["low", "high"], method=method)
+    assert found.names[found.top(0)] == "bass"
+    assert found.names[found.top(1)] == "lead"
+
+
+@pytest.mark.parametrize("method", CHEAP)
+def test_what_is_absent_gets_exactly_nothing_and_is_never_ranked(method):
+    recording, parts = band()
+    found = hearwhy.explain(ToneDetector(TONES), recording, components=parts, target="all", method=method)
+    assert found.absent == (False, False, False, True)
+    assert (found.values[:, 3] == 0).all()
+    assert all(3 not in found.ranked(sign, t) for sign in ("positive", "negative") for t in range(3))
+    assert torch.equal(found.without[3], found.probabilities)
+
+
+def test_shapley_values_sum_to_what_everything_adds_to_nothing():
+    recording, parts = band()
+    found = hearwhy.explain(ToneDetector(TONES), recording, components=parts, target="all", method="shapley")
+    assert torch.allclose(found.values.sum(1), found.score_full - found.score_base, atol=1e-5)
+
+
+def test_every_answer_is_the_models_own_for_exactly_that_mix():
+    recording, parts = band()
+    model = ToneDetector(TONES)
+    found = hearwhy.explain(model, recording, components=parts, target="low", method="occlusion")
+    assert found.answers.shape == (16, 3)
+    for row in range(16):
+        mix = sum((p for i, p in enumerate(parts.audio) if row >> i & 1), torch.zeros(1, 8000))
+        assert torch.allclose(found.answers[row], model(mix[None]).softmax(-1)[0].float(), atol=1e-5)
+
+
+def test_fidelity_is_one_for_what_adds_up_and_interactions_show_where_it_does_not():
+    class Both(ToneDetector):  # only both tones together count
+        def forward(self, audio):
+            low, mid, high = super().forward(audio).unbind(1)
+            return torch.stack([6 + torch.minimum(low, high) * 1.0, 0 * mid], dim=1)
+
+    recording, parts = band()
+    additive = hearwhy.explain(
+        ToneDetector({"low": 440.0, "none": 3900.0}), recording, components=parts, target="low", method="shapley"
+    )
+    assert additive.fidelity[0] > 0.99
+    assert additive.interaction_share[0] < 0.01
+    model = Both(TONES)
+    model.labels = ("both", "not")
+    joint = hearwhy.explain(model, recording, components=parts, target="both", method="shapley")
+    assert joint.interaction_share[0] > 0.3
+    assert joint.fidelity[0] < 0.9
+
+
+def test_a_second_fill_is_reported():
+    recording, parts = band()
+    found = hearwhy.explain(ToneDetector(TONES), recording, components=parts, target="low", second_fill="noise")
+    assert found.second_fill["fill"] == "noise"
+    assert found.second_fill["top"] == "bass"
+    assert found.second_fill["agrees"] is True
+
+
+def test_a_model_that_hears_the_level_is_caught():
+    def loudness(audio):
+        level = audio.square().mean(dim=(1, 2))
+        return torch.stack([torch.log10(level + 1e-9) + 1.5, torch.zeros(len(audio))], dim=1)
+
+    loudness.sample_rate, loudness.labels = 8000, ("loud", "soft")
+    recording, parts = band()
+    assert hearwhy.explain(loudness, recording, components=parts).level_check["matters"]
+
+
+def test_the_same_seed_gives_the_same_values_to_the_bit():
+    recording = noisy(1.0)
+    runs = [hearwhy.explain(ToneDetector(TONES), recording, components="segments:12", method="kernel_shap(n_samples=200)", seed=s)
+            for s in (3, 3, 4)]  # fmt: skip
+    assert torch.equal(runs[0].values, runs[1].values)
+    assert not torch.equal(runs[0].values, runs[2].values)
+
+
+def test_calls_are_counted_and_forecast():
+    told = []
+    found = hearwhy.explain(ToneDetector(TONES, window_s=0.25), noisy(1.0), components="segments:4", method="shapley",
+                            target="low", second_fill="noise", progress=lambda done, expected: told.append((done, expected)))  # fmt: skip
+    assert found.n_calls == told[-1][0] == (16 + 16 + 3) * 4
+    assert {expected for _, expected in told} == {found.n_calls}
+
+
+@pytest.mark.parametrize("method", ["lime", "shapley"])
+def test_what_is_saved_comes_back(tmp_path, method):
+    recording, parts = band()
+    found = hearwhy.explain(ToneDetector(TONES), recording, components=parts, target="all", method=method, second_fill="noise")
+    back = hearwhy.Attribution.load(found.save(tmp_path / "out"))
+    for key in ("values", "base", "probabilities", "removed", "without", "answers", "score_full", "score_base"):
+        assert torch.equal(getattr(back, key), getattr(found, key)), key
+    for key in ("names", "shape", "targets", "labels", "absent", "levels_db", "fidelity", "interaction_share", "n_calls"):
+        assert getattr(back, key) == getattr(found, key), key
+    assert json.dumps(back.second_fill) == json.dumps(found.second_fill)
+    for keep in ("positive", "negative", "rest"):
+        assert (back.listen(keep=keep).audio - found.listen(keep=keep).audio).abs().max() < 4 * 2**-23  # 24 bits a part
+
+
+def test_more_components_than_files_are_made_anew_on_loading(tmp_path):
+    found = hearwhy.explain(ToneDetector(TONES), noisy(1.0), components="segments:40", target="low", method="occlusion")
+    back = hearwhy.Attribution.load(found.save(tmp_path / "out"))
+    assert len(list((tmp_path / "out" / "audio").iterdir())) <= 4
+    assert (back.component_audio(39).audio - found.component_audio(39).audio).abs().max() < 1e-6
+
+
+def test_a_saved_attribution_needs_neither_model_nor_source(tmp_path):
+    recording, parts = band()
+    hearwhy.explain(ToneDetector(TONES), recording, components=parts, target="low").save(tmp_path / "out")
+    code = f"import hearwhy; a = hearwhy.Attribution.load({str(tmp_path / 'out')!r}); print(a, a.listen(top=1).duration_s)"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "bass" in run.stdout
+    assert run.stdout.strip().endswith("1.0")
+
+
+def test_positive_and_rest_are_the_recording():
+    recording, parts = band()
+    found = hearwhy.explain(ToneDetector(TONES), recording, components=parts, target="low", method="shapley")
+    for top in (1, None):
+        whole = found.listen(keep="positive", top=top).audio + found.listen(keep="rest", top=top).audio
+        assert torch.allclose(whole, recording.audio, atol=1e-6)
+    assert torch.equal(found.listen(keep="positive", top=1).audio, parts.audio[0])
+
+
+def test_a_timeline_explains_every_window_and_leaves_silent_ones_out():
+    quiet_between = torch.cat([tone(440), torch.zeros(8000), tone(2000)])[None]
+    found = hearwhy.explain(ToneDetector(TONES, window_s=1.0), Recording(quiet_between, 8000, "three"), components="bands:3",
+                            target="low", method="shapley", per_window=True)  # fmt: skip
+    assert found.spans_s == ((0.0, 1.0), (1.0, 2.0), (2.0, 3.0))
+    assert found.attributions[1] is None
+    assert found.values.shape == (3, 1, 3)
+    assert found.values[0, 0].max() > 1 > found.values[2, 0].max()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"method": "magic"}, "There is no method 'magic'"),
+        ({"method": "lime(n_sample=3)"}, "lime has no option 'n_sample=3'"),
+        ({"method": "shapley", "components": "segments:40"}, "40 components"),
+        ({"target": "dog"}, "no label 'dog'"),
+        ({"target": []}, "No target was given"),
+        ({"scale": "log"}, "There is no scale 'log'"),
+        ({"components": "blocks:3"}, "There are no components 'blocks:3'"),
+        ({"fill": "mud"}, "There is no fill 'mud'"),
+        ({"device": "tpu9"}, "There is no device 'tpu9'"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(options, message):
+    with pytest.raises(ValueError, match=message.replace("(", r"\(")):
+        hearwhy.explain(ToneDetector(TONES), noisy(), **options)
+
+
+def test_a_model_in_train_mode_is_refused():
+    with pytest.raises(ValueError, match="train mode"):
+        hearwhy.explain(ToneDetector(TONES).train(), noisy())
+
+
+def test_a_callable_that_does_not_say_its_labels_is_refused():
+    with pytest.raises(ValueError, match="does not say its sample_rate and labels"):
+        hearwhy.explain(lambda audio: audio, noisy())
+
+
+def test_gradients_of_what_has_none_are_refused():
+    def energy(audio):
+        return audio.numpy().std(axis=(1, 2))[:, None] * [1.0, -1.0]
+
+    energy.sample_rate, energy.labels = 8000, ("a", "b")
+    with pytest.raises((ValueError, TypeError), match="gradient"):
+        hearwhy.explain(energy, noisy(), method="integrated_gradients")
+    assert hearwhy.explain(energy, noisy(), method="kernel_shap").values.isfinite().all()
+
+
+def test_importing_hearwhy_loads_neither_torch_nor_librosa():
+    code = "import sys, hearwhy; assert not {'torch', 'librosa', 'numpy'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_every_public_name_is_there_and_a_submodule_does_not_shadow_it():
+    import hearwhy.components.parts
+    import hearwhy.explain
+
+    assert callable(hearwhy.explain)
+    assert callable(hearwhy.components)
+    assert hearwhy.__all__ == sorted(hearwhy.__all__)
