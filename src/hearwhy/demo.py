@@ -5,7 +5,8 @@ from __future__ import annotations
 from hearwhy.audio import load
 from hearwhy.components import components
 from hearwhy.datasets import demo_song
-from hearwhy.explain import Progress, explain
+from hearwhy.explain import explain
+from hearwhy.plan import Progress
 from hearwhy.result import Attribution
 
 MODELS = ("band", "band:bass", "band:independent")

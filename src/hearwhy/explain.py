@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import ast
-import inspect
-import re
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any, Literal, overload
 
 import torch
 from torch import Tensor
@@ -16,46 +13,53 @@ from torch import Tensor
 from hearwhy import __version__
 from hearwhy import audio as sound
 from hearwhy.asking import Predict, TargetScore, check_recording, checked_scale, windows
-from hearwhy.attribution import METHODS, Entry
+from hearwhy.attribution.parsing import parse_method
 from hearwhy.classifiers import classifier as find_classifier
 from hearwhy.classifiers.callable import classifier_module, name_of
 from hearwhy.components import components as make_components
 from hearwhy.components import with_fill
 from hearwhy.components.parts import Parts
 from hearwhy.game import Game
+from hearwhy.plan import MAX_WITHOUT, Meter, Plan, Progress, expected_calls
 from hearwhy.result import Attribution, Timeline
-from hearwhy.trust import (
-    LEVELS_DB,
-    MAX_SWITCHES,
-    N_CHECKS,
-    check_levels,
-    fidelity,
-    interaction_share,
-    other_fill,
-    whole,
-)
+from hearwhy.trust import MAX_SWITCHES, check_levels, fidelity, interaction_share, other_fill, whole
 from hearwhy.types import Classifier, Recording, Scale
 
-MAX_WITHOUT = 64  # components up to which each is left out once
 
-Progress = Callable[[int, int], None]
-"""Told (forward passes made, forward passes expected)."""
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What is asked besides the model and the recording."""
-
-    method: str
-    options: Mapping[str, Any]
-    entry: Entry
-    targets: tuple[str, ...]
-    scale: Scale
-    seed: int
-    device: str
-    batch_size: int | None
-
-
+@overload
+def explain(
+    classifier: str | Classifier | Callable[..., Any],
+    recording: Recording,
+    *,
+    components: str | Parts = ...,
+    target: str | Sequence[str] = ...,
+    method: str = ...,
+    fill: str = ...,
+    second_fill: str | None = ...,
+    scale: Scale | None = ...,
+    seed: int = ...,
+    device: str = ...,
+    batch_size: int | None = ...,
+    per_window: Literal[False] = ...,
+    progress: Progress | None = ...,
+) -> Attribution: ...
+@overload
+def explain(
+    classifier: str | Classifier | Callable[..., Any],
+    recording: Recording,
+    *,
+    components: str | Parts = ...,
+    target: str | Sequence[str] = ...,
+    method: str = ...,
+    fill: str = ...,
+    second_fill: str | None = ...,
+    scale: Scale | None = ...,
+    seed: int = ...,
+    device: str = ...,
+    batch_size: int | None = ...,
+    per_window: Literal[True],
+    progress: Progress | None = ...,
+) -> Timeline: ...
 def explain(
     classifier: str | Classifier | Callable[..., Any],
     recording: Recording,
@@ -131,41 +135,7 @@ def explain(
         return _timeline(model, recording, components, plan, (fill, second_fill), progress)
     parts = make_components(components, recording) if isinstance(components, str) else components
     parts = with_fill(parts, fill)
-    return _attribution(model, parts, plan, second_fill, Meter(progress, _expected_calls(model, parts, plan, second_fill)))
-
-
-def parse_method(text: str, *, seed: int = 0) -> tuple[str, dict[str, Any], Entry]:
-    """Return name, options and entry of ``"lime(n_samples=500, protocol=paper)"``; the seed joins where it is taken.
-
-    Raises
-    ------
-    ValueError
-        No such method, or no such option.
-    """
-    shape = re.fullmatch(r"\s*(\w+)\s*(?:\((.*)\))?\s*", text)
-    name = shape[1] if shape else text
-    if not shape or name not in METHODS:
-        raise ValueError(
-            f"There is no method {text!r}; give one of {', '.join(METHODS)}, with options as in lime(n_samples=500)."
-        )
-    entry = METHODS[name]
-    known = [p.name for p in inspect.signature(entry.function).parameters.values() if p.kind is p.KEYWORD_ONLY]
-    options: dict[str, Any] = {"seed": seed} if "seed" in known else {}
-    for assignment in filter(None, (part.strip() for part in (shape[2] or "").split(","))):
-        key, equals, value = (part.strip() for part in assignment.partition("="))
-        if not equals or key not in known:
-            raise ValueError(
-                f"{name} has no option {assignment!r}; it takes {', '.join(known) or 'none'}, as in name(option=value)."
-            )
-        options[key] = _literal(value)
-    return name, options, entry
-
-
-def _literal(value: str) -> Any:
-    try:
-        return ast.literal_eval(value)
-    except (ValueError, SyntaxError):
-        return value
+    return _attribution(model, parts, plan, second_fill, Meter(progress, expected_calls(model, parts, plan, second_fill)))
 
 
 def _targets(target: str | Sequence[str], top: str | None, model: Classifier) -> tuple[str, ...]:
@@ -272,30 +242,6 @@ def _answers(game: Game) -> Tensor:
     return game.probabilities(rows.to(torch.bool)[:, game.present.flatten()].reshape(-1, *game.shape))
 
 
-class Meter:
-    """Adds up forward passes and tells whoever wants to know."""
-
-    def __init__(self, progress: Progress | None, expected: int) -> None:
-        self.done, self.expected, self.progress = 0, expected, progress
-
-    def advance(self, calls: int) -> None:
-        """Note that so many forward passes were made."""
-        self.done += calls
-        if self.progress is not None:
-            self.progress(self.done, max(self.done, self.expected))
-
-
-def _expected_calls(model: Classifier, parts: Parts, plan: Plan, second_fill: str | None) -> int:
-    """Forecast of the forward passes, for the progress bar only."""
-    n = sum(not absent for absent in parts.absent)
-    every = 2 ** min(n, 40)
-    masks = min(plan.entry.n_masks(n, plan.options), every)
-    extra = every - masks if len(parts.names) <= MAX_SWITCHES else min(n, MAX_WITHOUT) + N_CHECKS
-    n_windows = len(windows(round(parts.recording.duration_s * model.sample_rate), model).starts)
-    fills = (masks + extra) * len(parts.fills) + (masks if second_fill else 0) + len(LEVELS_DB)
-    return int(fills) * n_windows
-
-
 def _timeline(
     model: Classifier, recording: Recording, components: str | Parts, plan: Plan, fills: tuple[str, str | None],
     progress: Progress | None,
@@ -311,7 +257,7 @@ def _timeline(
         if parts is None:
             found.append(None)
             continue
-        calls = _expected_calls(model, parts, plan, fills[1])
+        calls = expected_calls(model, parts, plan, fills[1])
         meter.expected = meter.done + calls * (len(spans) - len(found))
         found.append(_attribution(model, with_fill(parts, fills[0]), plan, fills[1], meter))
     if not any(found):

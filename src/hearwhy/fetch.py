@@ -239,9 +239,7 @@ def read_labels(source: str, name: str) -> list[str]:
         No list of 50 different strings is assigned to it.
     """
     for statement in ast.parse(source).body:
-        if isinstance(statement, ast.Assign) and any(
-            isinstance(t, ast.Name) and t.id == name for t in statement.targets
-        ):
+        if isinstance(statement, ast.Assign) and any(isinstance(t, ast.Name) and t.id == name for t in statement.targets):
             labels = ast.literal_eval(statement.value)
             if isinstance(labels, list) and len(set(labels)) == N_TAGS and all(isinstance(x, str) for x in labels):
                 return labels

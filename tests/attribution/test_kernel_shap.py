@@ -54,9 +54,7 @@ def test_errors_are_below_those_of_plain_paired_sampling(n, n_samples, pair, pub
     assert torch.stack(mine).median() < published
 
 
-@pytest.mark.parametrize(
-    ("n", "n_samples"), [(7, 28), (10, 40), (10, 100), (10, 300), (10, 1000), (16, 160), (30, 1000)]
-)
+@pytest.mark.parametrize(("n", "n_samples"), [(7, 28), (10, 40), (10, 100), (10, 300), (10, 1000), (16, 160), (30, 1000)])
 @pytest.mark.parametrize("kind", ["sigmoid", "unanimity"])
 def test_the_standard_error_is_the_spread_over_seeds(kind, n, n_samples):
     """Mean stated error over true spread: 60 seeds know one to 9 %, the mean over components and targets better."""
@@ -81,9 +79,7 @@ def test_more_masks_make_smaller_errors():
     game = sigmoid(12, seed=1)
     truth = shapley(game, (12,)).values.double()
     errors = [
-        torch.stack([error(kernel_shap(game, (12,), n_samples=n, seed=s).values, truth) for s in range(10)])
-        .median()
-        .item()
+        torch.stack([error(kernel_shap(game, (12,), n_samples=n, seed=s).values, truth) for s in range(10)]).median().item()
         for n in (60, 240, 960, 3000)
     ]
     assert all(more < fewer / 2 for fewer, more in itertools.pairwise(errors)), errors

@@ -59,9 +59,7 @@ def test_the_published_protocol_shrinks_a_linear_score_and_the_corrected_one_doe
     shrunken = lime(game, (5,), protocol="paper").values / game.shapley
     assert shrunken.min() >= 0.67
     assert shrunken.max() <= 0.83
-    sampled = [
-        lime(game, (5,), protocol="paper", n_samples=n, seed=s).values.mean() for n in (20, 31) for s in range(5)
-    ]
+    sampled = [lime(game, (5,), protocol="paper", n_samples=n, seed=s).values.mean() for n in (20, 31) for s in range(5)]
     assert all(0.45 < value < 0.83 for value in sampled), sampled
     # 35 components and 32 masks: fewer masks than values, which only the penalty lets it fit at all.
     slopes = []
@@ -84,6 +82,16 @@ def test_the_corrected_protocol_is_the_published_one_without_the_penalty(name):
     estimate = lime(game, game.shape, n_samples=2**game.n)
     torch.testing.assert_close(estimate.values.double(), expected[1:].T, rtol=0, atol=1e-5)
     torch.testing.assert_close(estimate.base.double(), expected[0], rtol=0, atol=1e-5)
+
+
+def test_leverage_is_the_diagonal_of_the_hat_matrix_with_the_intercept():
+    masks = torch.rand(30, 6, generator=torch.Generator().manual_seed(0)) < 0.5
+    fit, _ = surrogate(masks, sigmoid(6, seed=0)(masks), width=0.25, ridge=0.0)
+    root = published_weights(masks).sqrt()[:, None]
+    design = root * torch.cat([torch.ones(30, 1), masks], dim=1).double()
+    hat = design @ torch.linalg.inv(design.T @ design) @ design.T
+    torch.testing.assert_close(fit.leverage, hat.diagonal(), rtol=0, atol=1e-10)
+    assert fit.leverage.sum().item() == pytest.approx(7)
 
 
 def test_an_irrelevant_component_gets_a_little_from_the_kernel_and_nothing_without_it():

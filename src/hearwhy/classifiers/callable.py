@@ -60,9 +60,7 @@ def from_callable(function: Callable[..., Any], *, name: str | None = None) -> C
     if missing:
         raise ValueError(f"{name} does not say its {' and '.join(missing)}; {HOW}.")
     options = {
-        key: getattr(function, key)
-        for key in ("channels", "activation", "window_s", "fingerprint")
-        if hasattr(function, key)
+        key: getattr(function, key) for key in ("channels", "activation", "window_s", "fingerprint") if hasattr(function, key)
     }
     labels = function.labels  # type: ignore[attr-defined]
     return checked(CallableClassifier(function, function.sample_rate, tuple(labels), name=name, **options))  # type: ignore[attr-defined]
@@ -73,9 +71,7 @@ def checked(classifier: Classifier) -> Classifier:
     name = name_of(classifier)
     _check_labels(classifier.labels, name)
     if getattr(classifier_module(classifier), "training", False):
-        raise ValueError(
-            f"{name} is in train mode, where its answers change from call to call; call {name}.eval() first."
-        )
+        raise ValueError(f"{name} is in train mode, where its answers change from call to call; call {name}.eval() first.")
     if classifier.activation not in ACTIVATIONS:
         raise ValueError(f"{name}: activation is one of {', '.join(ACTIVATIONS)}; got {classifier.activation!r}.")
     if classifier.channels not in (1, 2):
@@ -97,7 +93,7 @@ def _check_labels(labels: Sequence[str], name: str) -> None:
 
 def name_of(classifier: object) -> str:
     """Return what to call a classifier in a sentence."""
-    return getattr(classifier, "name", None) or getattr(classifier, "__name__", type(classifier).__name__)
+    return str(getattr(classifier, "name", None) or getattr(classifier, "__name__", type(classifier).__name__))
 
 
 def classifier_module(classifier: object) -> torch.nn.Module | None:

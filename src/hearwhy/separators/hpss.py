@@ -24,13 +24,13 @@ def hpss(recording: Recording) -> dict[str, Tensor]:
     ----------
     .. [Fitzgerald2010] "Harmonic/percussive separation using median filtering", DAFx 2010.
     """
-    import librosa
+    from librosa.decompose import hpss as median_filters
 
     time = recording.audio.shape[1]
     if time < 2048:
         raise ValueError(f"{recording.name} has {time} samples, and hpss needs at least one frame of 2048.")
     spectrum = sound.stft(recording.audio, 2048, 512)
     magnitude = spectrum.abs().mean(dim=0).numpy()
-    masks = librosa.decompose.hpss(magnitude, mask=True)
+    masks = median_filters(magnitude, mask=True)
     waves = [sound.istft(spectrum * torch.from_numpy(mask), time, 2048, 512) for mask in masks]
     return dict(zip(("harmonic", "percussive"), waves, strict=True))
