@@ -35,8 +35,7 @@ class Game:
         soft = mask.reshape(len(mask), -1).to(torch.float64).requires_grad_(True)
         columns = self.play(soft).sum(dim=0)
         slopes = [
-            torch.autograd.grad(c, soft, retain_graph=True, allow_unused=True, materialize_grads=True)[0]
-            for c in columns
+            torch.autograd.grad(c, soft, retain_graph=True, allow_unused=True, materialize_grads=True)[0] for c in columns
         ]
         return torch.stack(slopes, dim=1).reshape(len(mask), len(columns), *self.shape)
 

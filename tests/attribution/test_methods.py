@@ -107,6 +107,13 @@ def test_thirty_two_tiles_are_explained(method):
     assert result.values.shape == (2, 4, 8) and torch.isfinite(result.values).all()
 
 
+@SAMPLED
+def test_more_components_than_a_float_can_count_the_masks_of(entry):
+    game = additive(torch.linspace(-1, 1, 1100).tolist())
+    values = entry.function(game, (1100,), n_samples=4400).values
+    torch.testing.assert_close(values.double(), game.shapley, rtol=0, atol=1e-5)  # sums of 1100 terms of up to 1
+
+
 @EVERY
 def test_each_target_is_explained_as_if_it_were_alone(entry):
     game = GAMES["large sigmoid"]

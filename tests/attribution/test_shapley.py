@@ -35,6 +35,8 @@ def test_forty_components_are_refused_before_anything_is_asked():
         shapley(never, (40,))
     with pytest.raises(ValueError, match=r"'kernel_shap\(n_samples=1600\)' \(about 1600 masks\)"):
         shapley(never, (400,))
+    with pytest.raises(ValueError, match=r"and 2000 components would take 1\.1e\+602\. "):
+        shapley(never, (2000,))
 
 
 def test_a_slow_model_is_refused_after_128_masks_with_the_forecast():

@@ -66,9 +66,7 @@ def integrated_gradients(score: Score, shape: tuple[int, ...], *, n_steps: int =
     tensor([[0.5000, 0.5000]])
     """
     if not isinstance(n_steps, int) or isinstance(n_steps, bool) or not 1 <= n_steps <= MAX_STEPS:
-        raise ValueError(
-            f"integrated_gradients takes 1 to {MAX_STEPS} steps; got n_steps={n_steps!r}. {N_STEPS} is usual."
-        )
+        raise ValueError(f"integrated_gradients takes 1 to {MAX_STEPS} steps; got n_steps={n_steps!r}. {N_STEPS} is usual.")
     gradient = getattr(score, "gradient", None)
     if gradient is None:
         raise ValueError(

@@ -104,7 +104,7 @@ def lime(
     fit, base = surrogate(masks.flatten(1), scores, width=width, ridge=RIDGE if paper else 0.0)
     stderr = None
     if not (exhaustive or paper):
-        left = max(0.0, 1 - len(masks) / 2.0 ** math.prod(shape))
+        left = 1 - len(masks) / 2 ** math.prod(shape)
         stderr = sampling_error(fit, left=left, paired=True).T.reshape(-1, *shape).float()
     values = fit.coefficients.T.reshape(-1, *shape)
     return Estimate(values.float(), base.float(), n_calls=len(masks), stderr=stderr)
@@ -129,9 +129,7 @@ def surrogate(
     design = masks.to(torch.float64)
     centre, level = share @ design, share @ scores
     fit = least_squares(design - centre, scores - level, weights, ridge=ridge)
-    fit = Fit(
-        fit.coefficients, fit.residuals, fit.influence, fit.leverage + share
-    )  # the intercept's leverage belongs to it
+    fit = Fit(fit.coefficients, fit.residuals, fit.influence, fit.leverage + share)  # the intercept's leverage belongs to it
     return fit, level - centre @ fit.coefficients
 
 

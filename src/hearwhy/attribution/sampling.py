@@ -140,9 +140,7 @@ def kernel_pairs(components: int, n_pairs: int, generator: torch.Generator) -> K
     """
     sizes = range(1, components // 2 + 1)
     both = [2 * s < components for s in sizes]  # s = d/2 is its own complement: half as many pairs, half the weight
-    available = [
-        math.comb(components, s) if b else math.comb(components - 1, s - 1) for s, b in zip(sizes, both, strict=True)
-    ]
+    available = [math.comb(components, s) if b else math.comb(components - 1, s - 1) for s, b in zip(sizes, both, strict=True)]
     total = [(1.0 if b else 0.5) * (components - 1) / (s * (components - s)) for s, b in zip(sizes, both, strict=True)]
     wanted = [q * math.sqrt(s * (components - s)) for q, s in zip(total, sizes, strict=True)]
     masks, weight, left = [torch.zeros(0, components, dtype=torch.bool)], [], []
@@ -161,6 +159,7 @@ def allocate(wanted: list[float], available: list[int], total: int) -> list[int]
     """
     given = [0] * len(wanted)
     left = min(total, sum(available))
+    available = [min(have, left) for have in available]  # beyond 1000 components a binomial overflows a float
     for i in sorted(range(len(wanted)), key=lambda i: -wanted[i])[:left]:
         given[i] = 1
     left -= sum(given)
@@ -188,9 +187,7 @@ def _distinct(components: int, size: int, count: int, generator: torch.Generator
     """Distinct masks of one size, any set of them alike; from a list of all where half or more of them are wanted."""
     every = math.comb(components, size)
     if 2 * count >= every:
-        kept = torch.tensor(list(itertools.combinations(range(components), size)), dtype=torch.int64).reshape(
-            every, size
-        )
+        kept = torch.tensor(list(itertools.combinations(range(components), size)), dtype=torch.int64).reshape(every, size)
         kept = kept[torch.randperm(every, generator=generator)[:count]]
         return torch.zeros(count, components, dtype=torch.bool).scatter_(1, kept, True)
     found: dict[bytes, Tensor] = {}

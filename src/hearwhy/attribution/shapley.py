@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator
+from decimal import Decimal  # 2**components overflows a float beyond 1023
 
 import torch
 from jaxtyping import Bool, Float
@@ -63,7 +64,7 @@ def shapley(score: Score, shape: tuple[int, ...], *, max_s: float = 1800.0) -> E
         raise ValueError(f"max_s must be a positive number of seconds; got {max_s!r}.")
     if n > MAX_COMPONENTS:
         raise ValueError(
-            f"exact shapley needs 2**components masks, and {n} components would take {2.0**n:.2g}. {_remedy(n)}"
+            f"exact shapley needs 2**components masks, and {n} components would take {Decimal(2**n):.1e}. {_remedy(n)}"
         )
     nothing = ask(score, torch.zeros(1, *shape, dtype=torch.bool))[0]
     with_i, without_i = _weights(n)
