@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from hearwhy import Predict, Recording, TargetScore, components
-from hearwhy.asking import parse_target, windows
+from hearwhy.asking import parse_target
 from hearwhy.components import with_fill
+from hearwhy.windowing import windows
 from toys import ToneDetector, noisy, tone
 
 TONES = {"low": 440.0, "mid": 1000.0, "high": 2000.0}

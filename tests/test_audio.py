@@ -63,9 +63,7 @@ def test_stft_is_librosas():
     librosa = pytest.importorskip("librosa")
     sound = noise(0.5)[0]
     theirs = librosa.stft(sound.numpy(), n_fft=1024, hop_length=256, pad_mode="constant")
-    assert (
-        np.abs(audio.stft(sound, 1024, 256).numpy() - theirs).max() < 1e-4 * np.abs(theirs).max()
-    )  # float32 transforms
+    assert np.abs(audio.stft(sound, 1024, 256).numpy() - theirs).max() < 1e-4 * np.abs(theirs).max()  # float32 transforms
 
 
 @pytest.mark.parametrize("rate", [8000, 11025, 44100, 192000])

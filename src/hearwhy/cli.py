@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -95,8 +96,9 @@ def explain(
         "scale": scale,
     }
     wanted = target[0] if len(target) == 1 else target
+    ask: Callable[..., Attribution | Timeline] = explain_recording
     with progress("Asking the model", quiet=quiet or as_json) as told:
-        found = explain_recording(
+        found = ask(
             model, recording, components=components, target=wanted, method=method, seed=seed, device=device,
             per_window=per_window, progress=told, **options,
         )  # fmt: skip

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from hearwhy import __version__
 from hearwhy import audio as sound
-from hearwhy.asking import Predict, TargetScore, check_recording, checked_scale, windows
+from hearwhy.asking import Predict, TargetScore, check_recording, checked_scale
 from hearwhy.attribution.parsing import parse_method
 from hearwhy.classifiers import classifier as find_classifier
 from hearwhy.classifiers.callable import classifier_module, name_of
@@ -24,6 +24,7 @@ from hearwhy.plan import MAX_WITHOUT, Meter, Plan, Progress, expected_calls
 from hearwhy.result import Attribution, Timeline
 from hearwhy.trust import MAX_SWITCHES, check_levels, fidelity, interaction_share, other_fill, whole
 from hearwhy.types import Classifier, Recording, Scale
+from hearwhy.windowing import windows
 
 
 @overload

@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from hearwhy.asking import windows
 from hearwhy.attribution import Entry
 from hearwhy.components.parts import Parts
 from hearwhy.trust import LEVELS_DB, MAX_SWITCHES, N_CHECKS
 from hearwhy.types import Classifier, Scale
+from hearwhy.windowing import windows
 
 MAX_WITHOUT = 64  # components up to which each is left out once
 

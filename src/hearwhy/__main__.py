@@ -1,0 +1,5 @@
+"""`python -m hearwhy`."""
+
+from hearwhy.cli import main
+
+main()

@@ -1,0 +1,250 @@
+"""The command line, as a process where it matters and through `main` where only its words do."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+from hearwhy import Attribution, Recording, audio
+from hearwhy.cli import main
+from toys import noise, tone
+
+ENV = {
+    **os.environ,
+    "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")]),
+    "MPLBACKEND": "Agg",
+}
+CONTRACT = {"index.html", "attribution.json", "attribution.npz", "plot.png", "audio"}
+
+
+def hearwhy(*words, **options):
+    return subprocess.run(
+        [sys.executable, "-m", "hearwhy", *map(str, words)], capture_output=True, text=True, env=ENV, **options
+    )
+
+
+@pytest.fixture
+def song(tmp_path):
+    low, high = tone(300)[None], tone(2500, gain=0.05)[None] + noise(gain=0.01)
+    for name, stem in {"low": low, "high": high}.items():
+        audio.write(Recording(stem, 8000), tmp_path / "stems" / f"{name}.wav")
+    return audio.write(Recording(low + high, 8000), tmp_path / "song.wav")
+
+
+@pytest.fixture
+def run(monkeypatch, capsys, tmp_path):
+    """Run the command line in this process: (exit code, standard output, standard error)."""
+    monkeypatch.syspath_prepend(str(Path(__file__).parent))
+
+    def run(*words):
+        monkeypatch.setattr(sys, "argv", ["hearwhy", *map(str, words)])
+        with pytest.raises(SystemExit) as stop:
+            main()
+            raise SystemExit(0)
+        said = capsys.readouterr()
+        return stop.value.code or 0, said.out, said.err
+
+    return run
+
+
+def test_help_answers_within_a_second_without_torch():
+    hearwhy("--help")  # the first run compiles bytecode
+    times = []
+    for _ in range(3):
+        start = time.perf_counter()
+        helped = hearwhy("--help")
+        times.append(time.perf_counter() - start)
+    assert helped.returncode == 0
+    for command in ("demo", "explain", "components", "fetch", "list", "train", "data"):
+        assert command in helped.stdout
+    loaded = subprocess.run([sys.executable, "-c", "import sys, hearwhy.cli; print('torch' in sys.modules)"], capture_output=True,
+                            text=True, env=ENV)  # fmt: skip
+    assert loaded.stdout.strip() == "False"
+
+
+def test_explain_writes_every_file_of_the_contract(song, tmp_path):
+    out = tmp_path / "out"
+    done = hearwhy("explain", song, "--model", "py:cli_models:loud", "--components", f"sources:stems={tmp_path / 'stems'}",
+                   "--target", "low", "--out", out)  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == ""
+    assert "low" in done.stderr
+    assert {path.name for path in out.iterdir()} == CONTRACT
+    assert {"recording.wav", "01-high.wav", "02-low.wav"} <= {path.name for path in (out / "audio").iterdir()}
+    for wav in (out / "audio").iterdir():
+        assert soundfile.info(wav).subtype == "PCM_24"
+    assert Attribution.load(out).names == ("high", "low")
+    assert (out / "plot.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_json_is_one_object_and_nothing_else(song, tmp_path):
+    done = hearwhy(
+        "explain", song, "--model", "py:cli_models:loud", "--components", "bands:3", "--json", "--out", tmp_path / "out"
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    assert "verdict" in json.loads(done.stdout)
+
+
+def test_quiet_is_quiet_and_a_second_run_replaces_the_first(run, song, tmp_path):
+    words = ["explain", song, "--model", "py:cli_models:loud", "--quiet", "--out", tmp_path / "out", "--components"]
+    assert run(*words, "segments:4") == (0, "", "")
+    assert run(*words, "segments:2") == (0, "", "")
+    assert len(list((tmp_path / "out" / "audio").glob("0*.wav"))) == 2
+
+
+def test_per_window_writes_a_folder_a_window(run, song, tmp_path):
+    code, _, said = run(
+        "explain", song, "--model", "py:cli_models:loud", "--per-window", "--components", "bands:2", "--out", tmp_path / "o"
+    )
+    assert code == 0
+    assert "0.0-1.0 s" in said
+    assert Attribution.load(tmp_path / "o" / "window-000-0.0s").shape == (2,)
+
+
+def test_components_are_written_to_be_heard(run, song, tmp_path):
+    code, _, said = run("components", song, "--components", "bands:3 * segments:2", "--out", tmp_path / "parts")
+    assert code == 0
+    assert said.count("dB") >= 6
+    written = sorted((tmp_path / "parts" / "audio").iterdir())
+    whole = sum(soundfile.read(path)[0] for path in written)
+    assert np.abs(whole - soundfile.read(song)[0]).max() < 6 * 2**-23  # one rounding to 24 bits a part
+
+
+@pytest.mark.parametrize("what", ["methods", "components", "fills", "models", "separators", "recipes"])
+def test_lists_name_what_there_is(run, what):
+    code, listed, _ = run("list", what)
+    assert code == 0
+    assert all(len(line.split("  ", 1)[1].strip()) > 10 for line in listed.strip().splitlines())
+
+
+def test_wrong_usage_is_exit_code_2():
+    assert hearwhy("explain").returncode == 2
+    assert hearwhy("no-such-command").returncode == 2
+
+
+def bad(tmp_path, name):
+    path = tmp_path / f"{name}.wav"
+    samples, rate = {
+        "empty": (np.zeros(0), 8000),
+        "silent": (np.zeros(8000), 8000),
+        "nan": (np.full(8000, np.nan), 8000),
+        "short": (np.ones(20) * 0.1, 8000),
+    }[name]
+    soundfile.write(path, samples, rate, subtype="FLOAT")
+    return path
+
+
+FINE = ["--model", "py:cli_models:loud"]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["missing.wav", *FINE], "There is no file"),
+        (["text", *FINE], "cannot be read as sound"),
+        (["empty", *FINE], "is empty"),
+        (["silent", *FINE], "is silent"),
+        (["nan", *FINE], "8000 of 8000 samples are NaN"),
+        (["short", *FINE], "shorter than one frame"),
+        (["song", "--model", "magic"], "There is no model 'magic'"),
+        (["song", "--model", "py:no_such_module:f"], "cannot be imported"),
+        (["song", "--model", "py:cli_models:nothing"], "has no attribute 'nothing'"),
+        (["song", "--model", "py:cli_models:untold"], "does not say its sample_rate and labels"),
+        (["song", "--model", "py:cli_models:flat"], "must answer (batch, label)"),
+        (["song", *FINE, "--target", "dog"], "no label 'dog'; it has low, high"),
+        (["song", *FINE, "--method", "magic"], "There is no method 'magic'"),
+        (["song", *FINE, "--method", "lime(x=1)"], "lime has no option"),
+        (["song", *FINE, "--components", "magic:3"], "There are no components"),
+        (["song", *FINE, "--components", "sources:stems=LONG"], "stems of another length|samples and"),
+        (["song", *FINE, "--components", "sources:stems=FAST"], "16000 Hz and song.wav has 8000 Hz"),
+        (["song", *FINE, "--components", "segments:40", "--method", "shapley"], "40 components"),
+        (["song", *FINE, "--fill", "mud"], "There is no fill 'mud'"),
+        (["song", *FINE, "--device", "tpu9"], "There is no device"),
+        (["song", *FINE, "--out", "FILE"], "is a file; give a folder"),
+        (["song", *FINE, "--out", "/proc/nowhere/out"], "cannot be written"),
+    ],
+    ids=lambda value: "-".join(map(str, value))[:40] if isinstance(value, list) else None,
+)
+def test_bad_input_is_one_message_and_leaves_nothing(run, song, tmp_path, words, message):
+    (tmp_path / "text.wav").write_text("no sound at all")
+    audio.write(Recording(noise(1.5), 8000), tmp_path / "long" / "a.wav")
+    audio.write(Recording(noise(1.0, rate=16000), 16000), tmp_path / "fast" / "a.wav")
+    first = words[0]
+    path = bad(tmp_path, first) if first in ("empty", "silent", "nan", "short") else tmp_path / f"{Path(first).stem}.wav"
+    words = [
+        w.replace("LONG", str(tmp_path / "long")).replace("FAST", str(tmp_path / "fast")).replace("FILE", str(song))
+        for w in words
+    ]
+    before = sorted(tmp_path.rglob("*"))
+    out = [] if "--out" in words else ["--out", tmp_path / "out"]
+    code, printed, said = run("explain", path, *words[1:], *out)
+    assert code == 1
+    assert printed == ""
+    assert said.startswith("hearwhy: ")
+    assert any(m in said for m in message.split("|")), said
+    assert "Traceback" not in said
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize(("rate", "channels"), [(192000, 1), (44100, 6), (8000, 2)])
+def test_unusual_rates_and_channels_are_explained_and_said(run, tmp_path, rate, channels):
+    path = audio.write(Recording(noise(0.5, channels=channels, rate=rate), rate), tmp_path / "a.flac")
+    code, printed, _ = run("explain", path, *FINE, "--components", "segments:2", "--json", "--out", tmp_path / "out")
+    assert code == 0
+    history = " ".join(json.loads((tmp_path / "out" / "attribution.json").read_text())["settings"]["history"])
+    assert ("resampled" in history) == (rate != 8000)
+    assert ("mono" in history) == (channels != 1)
+    assert json.loads(printed)
+    assert Attribution.load(tmp_path / "out").recording.audio.shape[0] == channels  # kept for the ear
+
+
+def test_a_foreign_audio_folder_is_not_touched(run, song, tmp_path):
+    mine = audio.write(Recording(noise(), 8000), tmp_path / "mine" / "audio" / "precious.wav")
+    code, _, said = run("explain", song, *FINE, "--out", tmp_path / "mine")
+    assert code == 1
+    assert "not hearwhy's" in said
+    assert mine.exists()
+
+
+def test_an_interrupt_leaves_nothing_behind(song, tmp_path):
+    slow = tmp_path / "slow_model.py"
+    slow.write_text(
+        "import time, torch\ndef f(a):\n    time.sleep(0.2); return torch.zeros(len(a), 2)\nf.sample_rate, f.labels = 8000, ('a', 'b')\n"
+    )
+    process = subprocess.Popen([sys.executable, "-m", "hearwhy", "explain", song, "--model", "py:slow_model:f", "--components", "segments:8",
+                                "--out", tmp_path / "out"], env={**ENV, "PYTHONPATH": f"{tmp_path}:{ENV['PYTHONPATH']}"},
+                               stderr=subprocess.PIPE, text=True)  # fmt: skip
+    time.sleep(8)
+    process.send_signal(2)
+    said = process.communicate(timeout=30)[1]
+    assert process.returncode == 130, said
+    assert "interrupted" in said
+    assert not (tmp_path / "out").exists()
+    assert not list(tmp_path.glob(".out-*"))
+
+
+def test_debug_shows_the_traceback(song, tmp_path):
+    done = subprocess.run([sys.executable, "-m", "hearwhy", "explain", song, "--model", "magic"], capture_output=True, text=True,
+                          env={**ENV, "HEARWHY_DEBUG": "1"}, cwd=tmp_path)  # fmt: skip
+    assert "Traceback" in done.stderr
+
+
+def test_torch_stays_seeded_as_it_was():
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    import hearwhy as library
+    from toys import ToneDetector
+
+    library.explain(
+        ToneDetector({"a": 300.0, "b": 900.0}), Recording(noise(), 8000), components="segments:12", method="lime(n_samples=100)"
+    )
+    assert torch.equal(torch.rand(3), expected)
