@@ -76,9 +76,8 @@ def main() -> None:
     ratios = [row["ratio"] for row in rows]
     item = statistics.median(row["bare"] for row in rows) / chosen.masks * 1000
     print(f"{chosen.model}: {chosen.masks} masks of {len(parts.names)} components, {item:.2f} ms a bare forward pass")
-    print(
-        f"hearwhy / bare: median {statistics.median(ratios):.3f}, range {min(ratios):.3f} to {max(ratios):.3f} ({chosen.pairs} pairs)"
-    )
+    span = f"range {min(ratios):.3f} to {max(ratios):.3f} ({len(rows)} pairs)"
+    print(f"hearwhy / bare: median {statistics.median(ratios):.3f}, {span}")
     print(f"{platform.machine()}, {torch.get_num_threads()} threads, torch {torch.__version__}")
     if chosen.out:
         with chosen.out.open("w", newline="") as file:

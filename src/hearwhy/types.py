@@ -139,6 +139,7 @@ Predict = Callable[[Tensor], Tensor]
 """Mask (batch, *component) to the model's own numbers (batch, draw, label); a draw is one window under one fill."""
 
 
+@runtime_checkable
 class Score(Protocol):
     """Mask (batch, *component) to one number per target (batch, target); higher is more of the target."""
 
@@ -147,6 +148,7 @@ class Score(Protocol):
         ...
 
 
+@runtime_checkable
 class DifferentiableScore(Score, Protocol):
     """A score that also knows its slope."""
 

@@ -64,8 +64,8 @@ def test_help_answers_within_a_second_without_torch():
     assert helped.returncode == 0
     for command in ("demo", "explain", "components", "fetch", "list", "train", "data"):
         assert command in helped.stdout
-    loaded = subprocess.run([sys.executable, "-c", "import sys, hearwhy.cli; print('torch' in sys.modules)"], capture_output=True,
-                            text=True, env=ENV)  # fmt: skip
+    code = "import sys, hearwhy.cli; print('torch' in sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=ENV)
     assert loaded.stdout.strip() == "False"
 
 
@@ -217,11 +217,12 @@ def test_a_foreign_audio_folder_is_not_touched(run, song, tmp_path):
 def test_an_interrupt_leaves_nothing_behind(song, tmp_path):
     slow = tmp_path / "slow_model.py"
     slow.write_text(
-        "import time, torch\ndef f(a):\n    time.sleep(0.2); return torch.zeros(len(a), 2)\nf.sample_rate, f.labels = 8000, ('a', 'b')\n"
+        "import time, torch\ndef f(a):\n    time.sleep(0.2)\n    return torch.zeros(len(a), 2)\n"
+        "f.sample_rate, f.labels = 8000, ('a', 'b')\n"
     )
-    process = subprocess.Popen([sys.executable, "-m", "hearwhy", "explain", song, "--model", "py:slow_model:f", "--components", "segments:8",
-                                "--out", tmp_path / "out"], env={**ENV, "PYTHONPATH": f"{tmp_path}:{ENV['PYTHONPATH']}"},
-                               stderr=subprocess.PIPE, text=True)  # fmt: skip
+    words = ["explain", song, "--model", "py:slow_model:f", "--components", "segments:8", "--out", tmp_path / "out"]
+    path = {**ENV, "PYTHONPATH": f"{tmp_path}:{ENV['PYTHONPATH']}"}
+    process = subprocess.Popen([sys.executable, "-m", "hearwhy", *words], env=path, stderr=subprocess.PIPE, text=True)
     time.sleep(8)
     process.send_signal(2)
     said = process.communicate(timeout=30)[1]
@@ -232,8 +233,8 @@ def test_an_interrupt_leaves_nothing_behind(song, tmp_path):
 
 
 def test_debug_shows_the_traceback(song, tmp_path):
-    done = subprocess.run([sys.executable, "-m", "hearwhy", "explain", song, "--model", "magic"], capture_output=True, text=True,
-                          env={**ENV, "HEARWHY_DEBUG": "1"}, cwd=tmp_path)  # fmt: skip
+    words = [sys.executable, "-m", "hearwhy", "explain", song, "--model", "magic", "--out", tmp_path / "out"]
+    done = subprocess.run(words, capture_output=True, text=True, env={**ENV, "HEARWHY_DEBUG": "1"})
     assert "Traceback" in done.stderr
 
 

@@ -10,8 +10,10 @@ from hearwhy.components import components, noise_floor, with_fill
 from hearwhy.components.sources import sources
 from toys import noise, noisy, tone
 
-SPECS = ["segments:1", "segments:5", "bands:1", "bands:2", "bands:8", "tiles:3x4", "sources:hpss", "bands:3 * segments:2",
-         "sources:hpss * segments:3", "segments:3 * sources:hpss", "sources:stems=STEMS", "sources:stems=STEMS * bands:2"]  # fmt: skip
+SPECS = [
+    "segments:1", "segments:5", "bands:1", "bands:2", "bands:8", "tiles:3x4", "sources:hpss", "bands:3 * segments:2",
+    "sources:hpss * segments:3", "segments:3 * sources:hpss", "sources:stems=STEMS", "sources:stems=STEMS * bands:2",
+]  # fmt: skip
 
 
 @pytest.fixture
