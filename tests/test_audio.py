@@ -146,3 +146,18 @@ def test_the_fingerprint_is_of_the_sound_not_of_the_name():
     assert Recording(noise(), 8000, "a").fingerprint == Recording(noise(), 8000, "b").fingerprint
     assert Recording(noise(), 8000).fingerprint != Recording(noise(), 16000).fingerprint
     assert Recording(noise(), 8000).fingerprint != Recording(noise(seed=1), 8000).fingerprint
+
+
+def test_what_the_new_rate_cannot_hold_is_gone_and_what_it_can_is_kept():
+    def at(hertz):
+        heard = audio.resample(torch.sin(torch.arange(44100) * 2 * torch.pi * hertz / 44100)[None], 44100, 16000)
+        return audio.level_db(heard[:, 2000:-2000]) - 10 * torch.tensor(0.5).log10().item()
+
+    assert abs(at(7000)) < 0.01
+    assert at(9500) < -100  # an alias of it would be a tone at 6500 Hz
+
+
+def test_mono_is_the_mean_of_all_channels():
+    left, right = noise(seed=1), noise(seed=2)
+    assert torch.allclose(audio.remix(torch.cat([left, right]), 1), (left + right) / 2)
+    assert torch.equal(audio.remix(left, 2), torch.cat([left, left]))
