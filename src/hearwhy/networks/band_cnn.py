@@ -16,7 +16,7 @@ class BandCNN(nn.Module):
     """Log-mel features to one logit per class.
 
     Five times 3 x 3 convolution, batch normalisation, ReLU and 2 x 2 max-pooling, then the mean over what is left of
-    time and frequency and one linear layer: 188 thousand weights. Every activation is a module of its own and used
+    time and frequency and one linear layer: 190,002 weights. Every activation is a module of its own and used
     once, so that methods that hook modules see all of them.
 
     Parameters
