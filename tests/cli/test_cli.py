@@ -215,15 +215,16 @@ def test_a_foreign_audio_folder_is_not_touched(run, song, tmp_path):
 
 
 def test_an_interrupt_leaves_nothing_behind(song, tmp_path):
-    slow = tmp_path / "slow_model.py"
-    slow.write_text(
-        "import time, torch\ndef f(a):\n    time.sleep(0.2)\n    return torch.zeros(len(a), 2)\n"
+    asked = tmp_path / "asked"
+    (tmp_path / "slow_model.py").write_text(
+        f"import pathlib, time, torch\ndef f(a):\n    pathlib.Path({str(asked)!r}).touch()\n    time.sleep(60)\n"
         "f.sample_rate, f.labels = 8000, ('a', 'b')\n"
     )
     words = ["explain", song, "--model", "py:slow_model:f", "--components", "segments:8", "--out", tmp_path / "out"]
     path = {**ENV, "PYTHONPATH": f"{tmp_path}:{ENV['PYTHONPATH']}"}
     process = subprocess.Popen([sys.executable, "-m", "hearwhy", *words], env=path, stderr=subprocess.PIPE, text=True)
-    time.sleep(8)
+    while not asked.exists() and process.poll() is None:
+        time.sleep(0.05)
     process.send_signal(2)
     said = process.communicate(timeout=30)[1]
     assert process.returncode == 130, said
