@@ -1,0 +1,124 @@
+"""Case: one target of one attribution, with what every sentence about it needs to know."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor
+
+from hearwhy.asking import parse_target
+from hearwhy.report.words import Name
+from hearwhy.result import Attribution
+
+Z95 = 1.96  # 95 % of a normal distribution lies within so many standard errors
+INAUDIBLE_GAP_DB = -90.0  # rounding of 16 bits: components that miss less than that add up to the recording
+SUMS_TO_ONE = 1e-3  # probabilities that miss 1 by more do not exclude each other
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """One target of an attribution.
+
+    Parameters
+    ----------
+    attribution
+        What was explained.
+    target
+        Number of the target in it.
+    """
+
+    attribution: Attribution
+    target: int = 0
+
+    @property
+    def name(self) -> Name:
+        """The target, as it was asked for."""
+        return Name(self.attribution.targets[self.target])
+
+    @property
+    def label(self) -> int:
+        """The label that is explained; of a contrast, the first."""
+        return parse_target(self.name, self.attribution.labels)[0]
+
+    @property
+    def against(self) -> int | None:
+        """The label that a contrast compares with."""
+        return parse_target(self.name, self.attribution.labels)[1]
+
+    @property
+    def values(self) -> list[float]:
+        """Signed value of every flat component."""
+        return _floats(self.attribution.values[self.target])
+
+    @property
+    def stderr(self) -> list[float] | None:
+        """Sampling error of every flat component; None where nothing was sampled."""
+        stderr = self.attribution.stderr
+        return None if stderr is None else _floats(stderr[self.target])
+
+    @property
+    def absent(self) -> tuple[bool, ...]:
+        """Which components are not there at all."""
+        return self.attribution.absent or (False,) * len(self.attribution.names)
+
+    @property
+    def exclusive(self) -> bool:
+        """Whether the labels exclude each other, so that the model says one of them."""
+        activation = self.setting("activation", "softmax")
+        total = float(self.attribution.probabilities.sum())
+        return activation == "softmax" or (activation == "probability" and abs(total - 1) < SUMS_TO_ONE)
+
+    @property
+    def positive(self) -> list[int]:
+        """Present components that speak for the target, strongest first."""
+        return self.attribution.ranked("positive", self.target)
+
+    def setting(self, key: str, default: Any = None) -> Any:
+        """Return one setting of the attribution."""
+        return self.attribution.settings.get(key, default)
+
+    def component(self, i: int) -> Name:
+        """Return the name of a component."""
+        return Name(self.attribution.names[i])
+
+    def label_name(self, i: int) -> Name:
+        """Return the name of a label."""
+        return Name(self.attribution.labels[i])
+
+    def tied(self) -> list[int]:
+        """Return the strongest components that cannot be told from the first: their difference may be sampling error.
+
+        Of independent errors; the estimates of one sample are correlated, mostly so that this is on the careful side.
+        """
+        return [i for i in self.positive if i == self.positive[0] or self._as_strong(self.positive[0], i)]
+
+    def _as_strong(self, first: int, other: int) -> bool:
+        distance = self.values[first] - self.values[other]
+        if self.stderr is None:
+            return distance <= 1e-6 * abs(self.values[first])  # float32 rounding: two copies of one component
+        return distance <= Z95 * math.hypot(self.stderr[first], self.stderr[other])
+
+
+def gap_db(attribution: Attribution) -> float | None:
+    """Return the level of what the components miss of the recording, in dB relative to it; None where that is nothing."""
+    gap = attribution.settings.get("gap_db")
+    return None if gap is None or not gap > INAUDIBLE_GAP_DB else float(gap)
+
+
+def top(row: Sequence[float] | Tensor) -> int:
+    """Return the number of the most probable label."""
+    numbers = _floats(row) if isinstance(row, Tensor) else list(row)
+    return max(range(len(numbers)), key=numbers.__getitem__)
+
+
+def log_odds(p: float) -> float:
+    """Return log p/(1-p), kept finite for probabilities that were rounded to 0 or 1."""
+    p = min(max(p, 1e-9), 1 - 1e-9)
+    return math.log(p / (1 - p))
+
+
+def _floats(tensor: Tensor) -> list[float]:
+    return [float(value) for value in tensor.flatten().tolist()]

@@ -1,0 +1,166 @@
+"""Caveats: what limits an explanation, beside the checks that it passed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from hearwhy.attribution import METHODS
+from hearwhy.report.case import Case, gap_db, top
+from hearwhy.report.verdict import nothing_present
+from hearwhy.report.words import Name, Sentence, decibel, listing, percent, probability, say, signed
+
+MIN_FIDELITY = 0.8  # below, a fifth of what the model does on unseen mixes is not in the bars
+MAX_INTERACTION = 0.2  # above, a fifth of it is owed to components acting together
+AUDIBLE_GAP_DB = -40.0  # a gap above this can be heard beside the music
+STAND_IN = 0.9  # removing the strongest leaves nine tenths of the probability: the others stand in for it
+
+Finding = tuple[str, str, Sentence]
+"""(kind, severity, text); severity is "warning", "note" or "passed"."""
+
+
+def findings(case: Case) -> list[Finding]:
+    """Return what was found about how far the explanation can be trusted, warnings first."""
+    found = [finding for check in _CHECKS for finding in check(case)]
+    return sorted(found, key=lambda finding: ("warning", "note", "passed").index(finding[1]))
+
+
+def _fidelity(case: Case) -> list[Finding]:
+    r2 = _of_target(case.attribution.fidelity, case.target)
+    if r2 is None:
+        return []
+    if r2 < MIN_FIDELITY:
+        text = say("The values together foresee the model's answers to other mixes poorly (R² {}): trust the answers to single "
+                   "mixes more than the values.", f"{r2:.2f}".replace("-", "\N{MINUS SIGN}"))  # fmt: skip
+        return [("fidelity", "warning", text)]
+    text = say("The values foresee the model's answers to mixes they were not made from: R² {}.", f"{r2:.2f}")
+    return [("fidelity", "passed", text)]
+
+
+def _interaction(case: Case) -> list[Finding]:
+    share = _of_target(case.attribution.interaction_share, case.target)
+    if share is None:
+        return []
+    if share > MAX_INTERACTION:
+        text = say(
+            "{} of the effect comes from components acting together; no value per component can show that.", percent(share)
+        )
+        return [("interaction", "warning", text)]
+    return [("interaction", "passed", say("Components act almost independently: {} of the effect is joint.", percent(share)))]
+
+
+def _second_fill(case: Case) -> list[Finding]:
+    second, first = case.attribution.second_fill, case.setting("fill", "silence")
+    if second is None:
+        text = say(
+            "Asked under one fill only: what is removed is replaced by {}; another fill may tell otherwise.", Name(first)
+        )
+        return [("fill", "note", text)]
+    now, other = case.attribution.top(case.target), second["tops"][case.target]
+    fill = Name(second["fill"])
+    if other == (None if now is None else case.component(now)):
+        return [("fill", "passed", say("Filled with {} instead of {}, the first component stays the same.", fill, Name(first)))]
+    name = say("{}", "none") if other is None else say("{}", Name(other))
+    told = say("Another fill tells otherwise: with {} instead of {}, the first component is ", fill, Name(first))
+    return [("fill", "warning", (*told, *name, "."))]
+
+
+def _level(case: Case) -> list[Finding]:
+    check = case.attribution.level_check
+    if check is None:
+        return [("level", "note", say("It was not checked whether the level alone changes the answer."))]
+    if not check["matters"]:
+        gains = [signed(gain, 0) for gain in check["gains_db"]]
+        return [("level", "passed", say("The level matters little: at {} dB the answer stays.", ", ".join(gains)))]
+    said = case.attribution.labels[top(case.attribution.probabilities)]
+    rows = list(zip(check["gains_db"], check["top"], check["probabilities"], strict=True))
+    other = [row for row in rows if row[1] != said]
+    p = case.attribution.probabilities.tolist()[case.label]
+    gain, label, row = (other or sorted(rows, key=lambda row: -abs(row[2][case.label] - p)))[0]
+    how = f"{abs(gain):.0f} dB {'louder' if gain > 0 else 'softer'}"
+    name, number = (Name(label), max(row)) if other else (case.label_name(case.label), row[case.label])
+    text = say("The level matters: the same recording {} gets {} {}.", how, name, probability(number))
+    return [("level", "warning", text)]
+
+
+def _sampling(case: Case) -> list[Finding]:
+    if case.stderr is None:
+        return []
+    tied = case.tied()
+    if len(tied) > 1:
+        names = Name(listing([case.component(i) for i in tied]))
+        text = say("At this number of samples, {} cannot be told apart; more samples may.", names)
+        return [("sampling", "warning", text)]
+    return [("sampling", "passed", say("Sampling error is smaller than what sets the first component apart."))]
+
+
+def _gap(case: Case) -> list[Finding]:
+    gap = gap_db(case.attribution)
+    if gap is None:
+        return []
+    severity = "warning" if gap > AUDIBLE_GAP_DB else "note"
+    text = say("The components do not add up to the recording: what they miss lies at {}, and the model was asked without it.",
+               decibel(gap))  # fmt: skip
+    return [("gap", severity, text)]
+
+
+def _stand_in(case: Case) -> list[Finding]:
+    first, without = case.attribution.top(case.target), case.attribution.without
+    if first is None or without is None or case.against is not None or nothing_present(case) or len(case.positive) < 2:
+        return []
+    before, after = float(case.attribution.probabilities[case.label]), float(without[first, case.label])
+    if after < STAND_IN * before:
+        return []
+    text = say("Without {} alone little changes: the other components can stand in for it.", case.component(first))
+    return [("redundancy", "note", text)]
+
+
+def _fill_alone(case: Case) -> list[Finding]:
+    removed = case.attribution.removed.tolist()
+    if not case.exclusive or top(removed) != case.label or case.against is not None or nothing_present(case):
+        return []
+    text = say(
+        "Even with everything removed the model says {}, {}; values count from there.",
+        case.name,
+        probability(removed[case.label]),
+    )
+    return [("fill alone", "note", text)]
+
+
+def _absent(case: Case) -> list[Finding]:
+    gone = [case.component(i) for i, absent in enumerate(case.absent) if absent]
+    if not gone:
+        return []
+    return [
+        ("absent", "note", say("Not in this recording (over 60 dB below it), so without a value: {}.", Name(listing(gone))))
+    ]
+
+
+def _scale(case: Case) -> list[Finding]:
+    if case.setting("scale") != "probability":
+        return []
+    text = say("Probabilities are explained, not log-odds: near 0 and 1 they hide how much a component does.")
+    return [("scale", "note", text)]
+
+
+def _gradient(case: Case) -> list[Finding]:
+    entry = METHODS.get(str(case.setting("method")))
+    if entry is None or entry.asks != "gradient" or case.setting("gradient_check") is not None:
+        return []
+    text = say("The values come from the model's gradient, which was not compared with finite differences.")
+    return [("gradient", "note", text)]
+
+
+def _of_target(numbers: tuple[float | None, ...], target: int) -> float | None:
+    return numbers[target] if target < len(numbers) else None
+
+
+_CHECKS: tuple[Callable[[Case], list[Finding]], ...] = (
+    _fidelity, _interaction, _second_fill, _level, _sampling, _gap, _stand_in, _fill_alone, _absent, _scale, _gradient,
+)  # fmt: skip
+
+
+def as_json(finding: Finding) -> dict[str, Any]:
+    """Return a finding as a dictionary."""
+    kind, severity, text = finding
+    return {"kind": kind, "severity": severity, "text": "".join(text)}

@@ -1,0 +1,86 @@
+"""Words: how numbers and names read in a sentence."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+
+MANY = 4  # names that a sentence lists before it says "and 7 more"
+
+Sentence = tuple[str, ...]
+"""Pieces of text; those that are a `Name` came from a file or a model and are shown apart from our own words."""
+
+
+class Name(str):
+    """A label or a component's name inside a sentence."""
+
+    __slots__ = ()
+
+
+def say(template: str, *fills: object) -> Sentence:
+    """Return the pieces of `template` with each ``{}`` filled, names kept apart.
+
+    Examples
+    --------
+    >>> "".join(say("The model says {}, {}.", Name("guitar"), 0.5))
+    'The model says guitar, 0.5.'
+    """
+    texts = template.split("{}")
+    if len(texts) != len(fills) + 1:
+        raise ValueError(f"{template!r} has {len(texts) - 1} places; got {len(fills)} things to say.")
+    pieces = [texts[0]]
+    for fill, text in zip(fills, texts[1:], strict=True):
+        pieces += [fill if isinstance(fill, Name) else str(fill), text]
+    return tuple(piece for piece in pieces if piece)
+
+
+def probability(p: float) -> str:
+    """Return a probability as it is read: two digits, more only where two would claim certainty."""
+    if p > 0.9995:
+        return "> 0.999"
+    if p < 0.0005:
+        return "< 0.001"
+    return f"{p:.3f}" if p > 0.995 or p < 0.005 else f"{p:.2f}"
+
+
+def signed(value: float, digits: int = 2) -> str:
+    """Return a number with its sign, a true minus, and no sign on zero."""
+    text = f"{abs(value):.{digits}f}"
+    if float(text) == 0:
+        return text
+    return ("+" if value > 0 else "\N{MINUS SIGN}") + text
+
+
+def decibel(level: float | None) -> str:
+    """Return a level in dB; silence has none."""
+    return "silent" if level is None or level == -math.inf else f"{signed(level, 1)} dB"
+
+
+def seconds(duration_s: float) -> str:
+    """Return a duration as it is read: seconds, or minutes and seconds from two minutes on."""
+    if duration_s < 120:
+        return f"{duration_s:.1f} s"
+    return f"{int(duration_s // 60)} min {int(duration_s % 60)} s"
+
+
+def percent(share: float) -> str:
+    """Return a share in percent."""
+    return f"{100 * share:.0f} %"
+
+
+def listing(names: Iterable[str]) -> str:
+    """Return names in a row: "bass, drums and 3 more"."""
+    names = list(names)
+    if len(names) > MANY:
+        return f"{', '.join(names[: MANY - 1])} and {len(names) - MANY + 1} more"
+    return joined(names, "and")
+
+
+def joined(names: Sequence[str], word: str) -> str:
+    """Return names in a row with `word` before the last."""
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} {word} {names[-1]}"
+
+
+def megabytes(size: float) -> str:
+    """Return a size in bytes as it is read."""
+    return f"{size / 1e6:.1f} MB"
