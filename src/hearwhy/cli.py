@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -21,6 +20,8 @@ app = typer.Typer(
     name="hearwhy", help="Hear why your audio classifier decided what it decided.", no_args_is_help=True, add_completion=False,
     rich_markup_mode=None, context_settings={"help_option_names": ["-h", "--help"]}, pretty_exceptions_enable=False,
 )  # fmt: skip
+INTERRUPTED = 130
+WrongUsage = typer.BadParameter.__mro__[1]  # click's UsageError, wherever typer keeps its click
 data_app = typer.Typer(help="Make a data set.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(data_app, name="data")
 
@@ -238,14 +239,20 @@ def list_names(
 def main() -> None:
     """Run the command line: exit code 0 done, 1 failed with one message, 2 wrong usage."""
     try:
-        app(standalone_mode=True)
-    except KeyboardInterrupt:
-        sys.stderr.write("hearwhy: interrupted; nothing was written.\n")
-        raise SystemExit(130) from None
+        code = app(standalone_mode=False) or 0
+        if code == INTERRUPTED:  # typer turns Ctrl-C into this code, older ones into Abort
+            say("hearwhy: interrupted; nothing was written.")
+        raise SystemExit(code)
+    except WrongUsage as error:
+        error.show()
+        raise SystemExit(2) from None
+    except (KeyboardInterrupt, typer.Abort):
+        say("hearwhy: interrupted; nothing was written.")
+        raise SystemExit(INTERRUPTED) from None
     except (ValueError, TypeError, OSError, ImportError, RuntimeError) as error:
         if os.environ.get("HEARWHY_DEBUG") == "1":
             raise
-        sys.stderr.write(f"hearwhy: {_message(error)}\n")
+        say(f"hearwhy: {_message(error)}")
         raise SystemExit(1) from None
 
 
