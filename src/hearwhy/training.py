@@ -206,6 +206,7 @@ def _save(network: BandCNN, out: Path, about: dict[str, object]) -> None:
     described = {**about, "labels": list(LABELS), "sample_rate": FRONT_END.sample_rate, "front_end": repr(FRONT_END)}
     temporary = out.with_name(f".{out.name}.unfinished")
     save_file(tensors, temporary, metadata={"hearwhy": json.dumps(described, sort_keys=True)})
+    temporary.chmod(0o644)  # it is written private, a result is not
     temporary.replace(out)
     out.with_suffix(".json").write_text(json.dumps(described, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
