@@ -85,7 +85,7 @@ def _draw_values(axes: Axes, case: Case, rows: list[dict[str, Any]]) -> None:
     axes.set_yticks(list(places), names, parse_math=False)
     left_out = len(case.values) - len(rows)
     axes.set_title(f"{left_out} weaker components are not drawn" if left_out else "", fontsize=7, loc="right")
-    axes.set_xlabel(f"adds to {case.name} ({UNITS[case.setting('scale', 'log_odds')]})", fontsize=8, parse_math=False)
+    axes.set_xlabel(f"adds to {case.aim} ({UNITS[case.setting('scale', 'log_odds')]})", fontsize=8, parse_math=False)
     _plain(axes)
     axes.tick_params(axis="y", length=0)
 

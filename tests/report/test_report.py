@@ -160,6 +160,12 @@ def test_what_was_done_to_the_sound_is_said(monkeypatch):
     assert "8 kHz, mono, 16 bit, for this page resampled to 8000 Hz" in html.page([scene()])
 
 
+def test_panels_are_named_by_what_sets_them_apart():
+    apart = html.page([scene(), scene(settings={"components": "bands:4"})])
+    tabs = re.findall(r'role="tab" id="tab-\d"[^>]*><bdi>(.*?)</bdi>', apart)
+    assert tabs == ["sources:stems=stems", "bands:4"]
+
+
 def test_many_labels_keep_those_that_are_ever_said():
     attribution = scene()
     labels = ("guitar", *(f"label {i}" for i in range(400)), "piano")

@@ -56,7 +56,7 @@ def test_a_target_that_is_not_what_the_model_says():
 def test_a_contrast_reports_both_sides():
     attribution = replace(scene(), targets=("guitar - piano",))
     assert verdict(attribution) == (
-        "The model gives guitar 0.97 and piano 0.03. Most of what speaks for guitar - piano is drums: "
+        "The model gives guitar 0.97 and piano 0.03. Most of what speaks for guitar rather than piano is drums: "
         "without drums it is guitar 0.23 and piano 0.77."
     )
 
@@ -68,6 +68,13 @@ def test_labels_that_do_not_exclude_each_other_are_heard_not_said():
     )
 
 
+def test_a_sliver_beside_what_speaks_against_is_not_named():
+    said = verdict(scene([0.1, -0.3, -3.6, 0.0]))
+    assert (
+        said == "The model says piano, 0.97; guitar, which is explained here, gets 0.03. No component raises guitar noticeably."
+    )
+
+
 def test_what_the_fill_alone_says_is_not_credited_to_what_is_there():
     said = "The model says guitar, 0.94. Nothing present explains it: with everything removed guitar still gets 0.97."
     assert verdict(nothing()) == said
@@ -75,9 +82,16 @@ def test_what_the_fill_alone_says_is_not_credited_to_what_is_there():
 
 
 def test_evidence_that_lies_in_absent_parts_explains_nothing():
-    absent = scene([0.0, 0.0, 0.0, 0.0], bias=-0.2, absent=(1, 3))
-    assert "Nothing present explains it: no component raises guitar noticeably." in verdict(absent)
+    absent = scene([0.0, 0.0, 0.0, 0.0], bias=0.3, absent=(1, 3))
+    assert verdict(absent).endswith("Nothing present explains it: with everything removed guitar still gets 0.57.")
+    together = replace(absent, removed=torch.tensor([0.4, 0.6]))  # said, though neither the fill nor any component says it
+    assert verdict(together).endswith("Nothing present explains it: no component raises guitar noticeably.")
     assert [row["rank"] for row in summarise(absent)["components"]] == [1, None, 2, None]
+
+
+def test_half_a_probability_from_the_fill_is_no_evidence():
+    attribution = scene([0.02, 0.45, 0.0, 0.0], removed=torch.tensor([0.51, 0.49]), score_base=torch.tensor([0.51]))
+    assert "Most of it comes from drums" in verdict(attribution, scale="probability")
 
 
 def test_a_difference_within_the_sampling_error_is_not_a_ranking():
@@ -110,6 +124,11 @@ def test_the_level_warning_says_which_level_and_what_is_said_then():
 def test_notes_appear_for_what_was_not_checked():
     bare = scene(second_fill=None, level_check=None, settings={"scale": "probability", "method": "integrated_gradients"})
     assert {"fill", "level", "scale", "gradient", "absent"} <= kinds(bare, "note")
+
+
+def test_a_draw_with_everything_removed_is_not_a_prediction():
+    assert "fill alone" in kinds(scene(bias=0.3), "note")
+    assert "fill alone" not in kinds(scene(bias=0.0))
 
 
 @pytest.mark.parametrize(("gap", "told"), [(-math.inf, False), (-120.0, False), (-60.0, True), (None, False)])

@@ -39,6 +39,13 @@ class Case:
         return Name(self.attribution.targets[self.target])
 
     @property
+    def aim(self) -> Name:
+        """The target as it reads in a sentence: of a contrast, "A rather than B"."""
+        if self.against is None:
+            return self.name
+        return Name(f"{self.label_name(self.label)} rather than {self.label_name(self.against)}")
+
+    @property
     def label(self) -> int:
         """The label that is explained; of a contrast, the first."""
         return parse_target(self.name, self.attribution.labels)[0]

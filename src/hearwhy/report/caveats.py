@@ -14,6 +14,7 @@ MIN_FIDELITY = 0.8  # below, a fifth of what the model does on unseen mixes is n
 MAX_INTERACTION = 0.2  # above, a fifth of it is owed to components acting together
 AUDIBLE_GAP_DB = -40.0  # a gap above this can be heard beside the music
 STAND_IN = 0.9  # removing the strongest leaves nine tenths of the probability: the others stand in for it
+LEAD = 0.01  # a label that leads by less than the digits that are shown is not what the model says
 
 Finding = tuple[str, str, Sentence]
 """(kind, severity, text); severity is "warning", "note" or "passed"."""
@@ -117,13 +118,13 @@ def _stand_in(case: Case) -> list[Finding]:
 
 def _fill_alone(case: Case) -> list[Finding]:
     removed = case.attribution.removed.tolist()
-    if not case.exclusive or top(removed) != case.label or case.against is not None or nothing_present(case):
+    if not case.exclusive or case.against is not None or nothing_present(case):
         return []
-    text = say(
-        "Even with everything removed the model says {}, {}; values count from there.",
-        case.name,
-        probability(removed[case.label]),
-    )
+    others = [p for i, p in enumerate(removed) if i != case.label]
+    if removed[case.label] < max(others, default=0.0) + LEAD:
+        return []
+    p = probability(removed[case.label])
+    text = say("Even with everything removed the model says {}, {}; values count from there.", case.name, p)
     return [("fill alone", "note", text)]
 
 

@@ -122,13 +122,15 @@ def panels(attributions: Sequence[Attribution], shelf: Shelf) -> tuple[list[dict
 
 
 def _tab_words(attributions: Sequence[Attribution]) -> Any:
-    """Name panels by what sets them apart: model, recording, target."""
-    models = len({str(a.settings.get("model")) for a in attributions}) > 1
+    """Name panels by what sets them apart: recording, model, components, method, fill, target."""
     recordings = len({a.recording.name for a in attributions}) > 1
     targets = len({target for a in attributions for target in a.targets}) > 1
+    different = [
+        key for key in ("model", "components", "method", "fill") if len({str(a.settings.get(key)) for a in attributions}) > 1
+    ]
 
     def tab(case: Case) -> str:
-        words = [str(case.setting("model", "model"))] * models + [case.attribution.recording.name] * recordings
+        words = [case.attribution.recording.name] * recordings + [str(case.setting(key)) for key in different]
         return " · ".join(words + [str(case.name)] * (targets or not words))
 
     return tab
@@ -184,7 +186,7 @@ def _presets(case: Case, bank: sound.Bank) -> list[dict[str, Any]]:
     a, found = case.attribution, []
     chosen = {"positive": case.positive, "negative": a.ranked("negative", case.target)}
     chosen["rest"] = [i for i in range(len(a.names)) if i not in case.positive]
-    titles = {"positive": f"What speaks for {case.name}", "negative": "What speaks against it", "rest": "The rest"}
+    titles = {"positive": f"What speaks for {case.aim}", "negative": "What speaks against it", "rest": "The rest"}
     whole = _selection("recording", bank) or list(range(bank.mixed))
     found.append({"name": "The recording", "level": 0.0, "tracks": whole})
     for keep, title in titles.items():

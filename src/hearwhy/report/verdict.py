@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from hearwhy.report.case import Z95, Case, log_odds, top
+from hearwhy.report.case import Z95, Case, top
 from hearwhy.report.words import Name, Sentence, joined, probability, say
 
 # Below these a value changes nothing that anyone would act on: 0.05 log-odds are 5 % of the odds.
 NEGLIGIBLE = {"log_odds": 0.05, "logit": 0.05, "probability": 0.01}
-# Where the fill alone gives more than half of the score, more is owed to what is not there than to what is.
-SHARE_OF_NOTHING = 0.5
+NEGLIGIBLE_SHARE = 0.05  # of the strongest value of either sign: the score does not hang on less than that
 MOST = 0.5  # "most of it": more than half of all that speaks for the target
 MAX_TIED = 3  # more names than this are not an answer; the sentence then says that none stands out
 
@@ -45,8 +44,9 @@ def _cause(case: Case) -> Sentence:
         removed = case.attribution.removed.tolist()
         return say("Nothing present explains it: with everything removed {} still gets {}.",
                    case.label_name(case.label), probability(removed[case.label]))  # fmt: skip
-    if strongest is None or case.values[strongest] < NEGLIGIBLE[case.setting("scale", "log_odds")]:
-        return say("Nothing present explains it: no component raises {} noticeably.", case.name)
+    if strongest is None or case.values[strongest] < _noticeable(case):
+        what = "Nothing present explains it: no component raises {} noticeably."
+        return say(what if _is_said(case) else "No component raises {} noticeably.", case.aim)
     if case.stderr is not None and case.values[strongest] < Z95 * case.stderr[strongest]:
         return say("No component can be told from none: the sampling error is larger than every value.")
     tied = case.tied()
@@ -61,8 +61,8 @@ def _cause(case: Case) -> Sentence:
 def nothing_present(case: Case) -> bool:
     """Return whether the fill alone gives what is explained, so that it rests on nothing that is there.
 
-    True where the target is the label of the fill alone and the fill gives over half of its log-odds, or where what is
-    there lowers it. Contrasts are compared by the ratio of the two.
+    True where the target is the label of the fill alone, and the fill alone says more for it than any component that is
+    there adds. A contrast rests on nothing where the fill alone decides it and what is there lowers it.
     """
     a = case.attribution
     full, removed = a.probabilities.tolist(), a.removed.tolist()
@@ -72,8 +72,25 @@ def nothing_present(case: Case) -> bool:
     if case.exclusive and top(full) != case.label:
         return False  # it is not what the model says, so there is nothing to put down to the fill
     said_alone = top(removed) == case.label if case.exclusive else removed[case.label] >= 0.5
-    before, after = log_odds(full[case.label]), log_odds(removed[case.label])
-    return said_alone and (lift <= 0 or (before > 0 and after > SHARE_OF_NOTHING * before))
+    strongest = max((case.values[i] for i in case.positive), default=0.0)
+    return said_alone and strongest < float(a.score_base[case.target]) - _undecided(case)
+
+
+def _undecided(case: Case) -> float:
+    """Return the score that says nothing either way: even odds, or as a probability an equal share."""
+    if case.setting("scale") != "probability":
+        return 0.0
+    return 1 / len(case.attribution.labels) if case.exclusive else 0.5
+
+
+def _noticeable(case: Case) -> float:
+    strongest = max(abs(value) for value in case.values)
+    return max(NEGLIGIBLE[case.setting("scale", "log_odds")], NEGLIGIBLE_SHARE * strongest)
+
+
+def _is_said(case: Case) -> bool:
+    """Return whether the target is the one label that the model says."""
+    return case.exclusive and case.against is None and top(case.attribution.probabilities) == case.label
 
 
 def _carrier(case: Case, i: int) -> Sentence:
@@ -82,9 +99,8 @@ def _carrier(case: Case, i: int) -> Sentence:
         how = "What speaks for {} is {}"
     else:
         how = "Most of what speaks for {} is {}" if share > MOST else "What speaks most for {} is {}"
-    of_top = case.exclusive and case.against is None and top(case.attribution.probabilities) == case.label
-    if not of_top:
-        return say(how, case.name, case.component(i))
+    if not _is_said(case):
+        return say(how, case.aim, case.component(i))
     short = "Most of it comes from {}" if share > MOST else "The largest part of it comes from {}"
     return say("It comes from {}" if len(case.positive) == 1 else short, case.component(i))
 
