@@ -97,16 +97,18 @@ def test_a_model_that_hears_the_level_is_caught():
 
 def test_the_same_seed_gives_the_same_values_to_the_bit():
     recording = noisy(1.0)
-    runs = [hearwhy.explain(ToneDetector(TONES), recording, components="segments:12", method="kernel_shap(n_samples=200)", seed=s)
-            for s in (3, 3, 4)]  # fmt: skip
+    method = "kernel_shap(n_samples=200)"
+    runs = [hearwhy.explain(ToneDetector(TONES), recording, components="segments:12", method=method, seed=s) for s in (3, 3, 4)]
     assert torch.equal(runs[0].values, runs[1].values)
     assert not torch.equal(runs[0].values, runs[2].values)
 
 
 def test_calls_are_counted_and_forecast():
     told = []
-    found = hearwhy.explain(ToneDetector(TONES, window_s=0.25), noisy(1.0), components="segments:4", method="shapley",
-                            target="low", second_fill="noise", progress=lambda done, expected: told.append((done, expected)))  # fmt: skip
+    found = hearwhy.explain(
+        ToneDetector(TONES, window_s=0.25), noisy(1.0), components="segments:4", method="shapley", target="low",
+        second_fill="noise", progress=lambda done, expected: told.append((done, expected)),
+    )  # fmt: skip
     assert found.n_calls == told[-1][0] == (16 + 16 + 3) * 4
     assert {expected for _, expected in told} == {found.n_calls}
 

@@ -152,9 +152,7 @@ def test_damaged_numbers_are_refused():
 
 def test_missing_numbers_are_refused():
     index, data = checkpoint(some_variables())
-    with pytest.raises(
-        ValueError, match=r"scalar of shape \(\) needs 4 bytes; the index says 4 and the data file has 2"
-    ):
+    with pytest.raises(ValueError, match=r"scalar of shape \(\) needs 4 bytes; the index says 4 and the data file has 2"):
         read_checkpoint(index, data[:-2], names=["scalar"])
 
 
@@ -224,9 +222,7 @@ def built(tmp_path_factory):
             archive.writestr(f"musicnn/{variant}/.data-00000-of-00001", data)
             everything[variant] = draw
         archive.writestr("musicnn/configuration.py", SETTINGS)
-        archive.writestr(
-            "musicnn-0.1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: musicnn\nLicense: ISC\n\nText"
-        )
+        archive.writestr("musicnn-0.1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: musicnn\nLicense: ISC\n\nText")
         archive.writestr("musicnn-0.1.0.dist-info/LICENSE.md", "Permission to use")
     return file, everything
 

@@ -15,9 +15,7 @@ def tone(hertz: float, *, seconds: float = 1.0, gain: float = 0.3, rate: int = R
     return gain * torch.sin(2 * math.pi * hertz * torch.arange(round(seconds * rate)) / rate)
 
 
-def noise(
-    seconds: float = 1.0, *, seed: int = 0, channels: int = 1, gain: float = 0.1, rate: int = RATE
-) -> torch.Tensor:
+def noise(seconds: float = 1.0, *, seed: int = 0, channels: int = 1, gain: float = 0.1, rate: int = RATE) -> torch.Tensor:
     return gain * torch.randn(channels, round(seconds * rate), generator=torch.Generator().manual_seed(seed))
 
 

@@ -21,7 +21,7 @@ app = typer.Typer(
     rich_markup_mode=None, context_settings={"help_option_names": ["-h", "--help"]}, pretty_exceptions_enable=False,
 )  # fmt: skip
 INTERRUPTED = 130
-WrongUsage = typer.BadParameter.__mro__[1]  # click's UsageError, wherever typer keeps its click
+WrongUsage: type[Any] = typer.BadParameter.__mro__[1]  # click's UsageError, wherever typer keeps its click
 data_app = typer.Typer(help="Make a data set.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(data_app, name="data")
 

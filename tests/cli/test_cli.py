@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -222,7 +223,10 @@ def test_an_interrupt_leaves_nothing_behind(song, tmp_path):
     )
     words = ["explain", song, "--model", "py:slow_model:f", "--components", "segments:8", "--out", tmp_path / "out"]
     path = {**ENV, "PYTHONPATH": f"{tmp_path}:{ENV['PYTHONPATH']}"}
-    process = subprocess.Popen([sys.executable, "-m", "hearwhy", *words], env=path, stderr=subprocess.PIPE, text=True)
+    heeded = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)  # work in the background is started with it ignored
+    process = subprocess.Popen(
+        [sys.executable, "-m", "hearwhy", *words], env=path, stderr=subprocess.PIPE, text=True, preexec_fn=heeded
+    )
     while not asked.exists() and process.poll() is None:
         time.sleep(0.05)
     process.send_signal(2)

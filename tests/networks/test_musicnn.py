@@ -171,9 +171,7 @@ def test_audio_of_another_shape_is_refused(cache, shape):
 
 
 def test_an_unknown_tagger_is_answered_with_the_known():
-    with pytest.raises(
-        ValueError, match=r"no model 'MTT_lstm'\. Choose one of MTT_musicnn, MSD_musicnn, MTT_vgg, MSD_vgg"
-    ):
+    with pytest.raises(ValueError, match=r"no model 'MTT_lstm'\. Choose one of MTT_musicnn, MSD_musicnn, MTT_vgg, MSD_vgg"):
         load("MTT_lstm")
 
 
@@ -187,9 +185,7 @@ def test_a_tagger_that_was_not_fetched_says_how(tmp_path, monkeypatch):
 def test_a_file_that_is_not_the_weights_is_refused(cache, content):
     file = cache / "musicnn" / "MTT_vgg.safetensors"
     file.write_bytes(file.with_name("MTT_musicnn.safetensors").read_bytes() if content is None else content)
-    with pytest.raises(
-        ValueError, match="does not hold the weights of MTT_vgg; delete it and run `hearwhy fetch musicnn`"
-    ):
+    with pytest.raises(ValueError, match="does not hold the weights of MTT_vgg; delete it and run `hearwhy fetch musicnn`"):
         load("MTT_vgg")
 
 

@@ -23,9 +23,7 @@ VARIANTS: dict[str, type[Musicnn] | type[MusicnnVGG]] = {
     "MTT_vgg": MusicnnVGG,
     "MSD_vgg": MusicnnVGG,
 }
-FRONT_END = LogMel(
-    sample_rate=16_000, n_fft=512, hop_length=256, n_mels=N_MELS, power=2.0, log="log10_1p", gain=10_000.0
-)
+FRONT_END = LogMel(sample_rate=16_000, n_fft=512, hop_length=256, n_mels=N_MELS, power=2.0, log="log10_1p", gain=10_000.0)
 WINDOW = N_FRAMES * FRONT_END.hop_length
 
 

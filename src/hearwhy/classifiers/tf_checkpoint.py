@@ -51,9 +51,7 @@ def list_variables(index: bytes) -> dict[str, Variable]:
         entries = dict(_table(index))
         header = dict(_fields(entries.pop(b"")))
         if header.get(1, 0) != 1 or header.get(2, 0) != 0:
-            raise ValueError(
-                "only checkpoints of one little-endian data file can be read; this one is split or swapped."
-            )
+            raise ValueError("only checkpoints of one little-endian data file can be read; this one is split or swapped.")
         variables = [_variable(key.decode(), value) for key, value in entries.items()]
     except (IndexError, KeyError, struct.error, UnicodeDecodeError) as error:
         raise ValueError(
@@ -87,9 +85,7 @@ def read_checkpoint(index: bytes, data: bytes, *, names: Collection[str]) -> dic
 
 def _read(variable: Variable, data: bytes) -> NDArray[Any]:
     if variable.dtype not in _DTYPES:
-        raise ValueError(
-            f"{variable.name} is of TensorFlow's type {variable.dtype}; only {sorted(_DTYPES)} can be read."
-        )
+        raise ValueError(f"{variable.name} is of TensorFlow's type {variable.dtype}; only {sorted(_DTYPES)} can be read.")
     dtype = np.dtype(_DTYPES[variable.dtype])
     raw = data[variable.offset : variable.offset + variable.size]
     expected = int(np.prod(variable.shape)) * dtype.itemsize
