@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hearwhy.audio import load
 from hearwhy.components import components
 from hearwhy.datasets import demo_song
@@ -19,8 +21,8 @@ def attributions(*, seed: int = 0, progress: Progress | None = None) -> list[Att
     such a shortcut. The song has a piano and no guitar. Costs 16 mixes a model and fill, in a few windows each.
     """
     song = demo_song()
-    recording = load(song / "mix.flac")
-    parts = components(f"sources:stems={song / 'stems'}", recording)
+    recording = replace(load(song / "mix.flac"), name="the demo song")
+    parts = replace(components(f"sources:stems={song / 'stems'}", recording), spec="sources:stems=stems")
     found = []
     for i, model in enumerate(MODELS):
 

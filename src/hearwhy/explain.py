@@ -131,7 +131,10 @@ def explain(
     check_recording(recording)
     name, options, entry = parse_method(method, seed=seed)
     label = _first_label(model, recording, device, batch_size) if target == "top" else None
-    plan = Plan(name, options, entry, _targets(target, label, model), checked_scale(scale, model), seed, device, batch_size)
+    asked = classifier if isinstance(classifier, str) else name_of(model)
+    plan = Plan(
+        asked, name, options, entry, _targets(target, label, model), checked_scale(scale, model), seed, device, batch_size
+    )
     if per_window:
         return _timeline(model, recording, components, plan, (fill, second_fill), progress)
     parts = make_components(components, recording) if isinstance(components, str) else components
@@ -281,7 +284,7 @@ def _settings(model: Classifier, game: Game, plan: Plan) -> dict[str, Any]:
     recording, parts = predict.parts.recording, predict.parts
     history = [*recording.history, *sound.conversion(recording, model.sample_rate, model.channels)]
     return {
-        "model": name_of(model), "fingerprint": model.fingerprint, "activation": model.activation,
+        "model": plan.model, "fingerprint": model.fingerprint, "activation": model.activation,
         "window_s": model.window_s, "n_windows": len(predict.windows.starts),
         "history": history + [predict.windows.note] * (predict.windows.note is not None),
         "components": parts.spec, "fill": ", ".join(parts.fill_names), "gap_db": parts.gap_db,

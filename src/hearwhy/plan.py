@@ -22,6 +22,7 @@ Progress = Callable[[int, int], None]
 class Plan:
     """What is asked besides the model and the recording."""
 
+    model: str
     method: str
     options: Mapping[str, Any]
     entry: Entry
