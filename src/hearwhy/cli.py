@@ -208,7 +208,7 @@ def train(
 @data_app.command("band")
 def data_band(
     out: Out,
-    songs: Annotated[int, typer.Option("--songs", help="How many songs to compose and render.")] = 400,
+    songs: Annotated[int, typer.Option("--songs", help="How many songs to compose and render.")] = 300,
     workers: Annotated[int, typer.Option("--workers", help="Songs rendered at a time.")] = 1,
     seed: Seed = 0,
     quiet: Quiet = False,
