@@ -103,6 +103,12 @@ def test_the_same_seed_gives_the_same_values_to_the_bit():
     assert not torch.equal(runs[0].values, runs[2].values)
 
 
+def test_finding_the_label_is_counted_too():
+    model = ToneDetector(TONES, window_s=0.25)
+    found = hearwhy.explain(model, noisy(1.0), components="segments:4", method="shapley", target="top", second_fill="noise")
+    assert found.n_calls == sum(model.batches)
+
+
 def test_calls_are_counted_and_forecast():
     told = []
     found = hearwhy.explain(

@@ -91,11 +91,8 @@ def explain(
     if n_samples is not None:
         method = _with_option(method, "n_samples", n_samples)
     recording = load(audio, start_s=start, duration_s=duration)
-    options: dict[str, Any] = {
-        "fill": fill,
-        "second_fill": None if second_fill in ("none", fill) else second_fill,
-        "scale": scale,
-    }
+    other = "silence" if second_fill == fill else second_fill
+    options = {"fill": fill, "second_fill": None if other in ("none", fill) else other, "scale": scale}
     wanted = target[0] if len(target) == 1 else target
     ask: Callable[..., Attribution | Timeline] = explain_recording
     with progress("Asking the model", quiet=quiet or as_json) as told:

@@ -130,11 +130,10 @@ def explain(
     _move(model, device)
     check_recording(recording)
     name, options, entry = parse_method(method, seed=seed)
-    label = _first_label(model, recording, device, batch_size) if target == "top" else None
-    asked = classifier if isinstance(classifier, str) else name_of(model)
-    plan = Plan(
-        asked, name, options, entry, _targets(target, label, model), checked_scale(scale, model), seed, device, batch_size
-    )
+    label, spent = _first_label(model, recording, device, batch_size) if target == "top" else (None, 0)
+    called = classifier if isinstance(classifier, str) else name_of(model)
+    targets, on = _targets(target, label, model), checked_scale(scale, model)
+    plan = Plan(called, name, options, entry, targets, on, seed, device, batch_size, spent)
     if per_window:
         return _timeline(model, recording, components, plan, (fill, second_fill), progress)
     parts = make_components(components, recording) if isinstance(components, str) else components
@@ -162,9 +161,10 @@ def _move(model: Classifier, device: str) -> None:
         module.to(device)
 
 
-def _first_label(model: Classifier, recording: Recording, device: str, batch_size: int | None) -> str:
+def _first_label(model: Classifier, recording: Recording, device: str, batch_size: int | None) -> tuple[str, int]:
     predict = Predict(model, whole(recording), device=device, batch_size=batch_size)
-    return model.labels[int(predict.probabilities(torch.ones(1, 1, dtype=torch.bool))[0].argmax())]
+    best = predict.probabilities(torch.ones(1, 1, dtype=torch.bool))[0].argmax()
+    return model.labels[int(best)], predict.n_calls
 
 
 def _attribution(model: Classifier, parts: Parts, plan: Plan, second_fill: str | None, meter: Meter) -> Attribution:
@@ -196,7 +196,7 @@ def _attribution(model: Classifier, parts: Parts, plan: Plan, second_fill: str |
         fidelity=fidelity(game, estimate, plan.entry, seed=plan.seed),
         interaction_share=interaction_share(game, plan.entry, seed=plan.seed),
     )
-    spent = game.score.predict.n_calls
+    asked = game.score.predict.n_calls
     levels, level_calls = check_levels(attribution, model, plan.scale, advance=meter.advance, device=plan.device)
     second, second_calls = _second_fill(attribution, model, parts, plan, second_fill, meter.advance)
     seconds = round(time.perf_counter() - started, 3)
@@ -205,7 +205,7 @@ def _attribution(model: Classifier, parts: Parts, plan: Plan, second_fill: str |
         attribution,
         second_fill=second,
         level_check=levels,
-        n_calls=spent + level_calls + second_calls,
+        n_calls=plan.spent + asked + level_calls + second_calls,
         settings=settings,
     )
 

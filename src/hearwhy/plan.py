@@ -31,6 +31,7 @@ class Plan:
     seed: int
     device: str
     batch_size: int | None
+    spent: int = 0  # forward passes that went into finding the label
 
 
 class Meter:

@@ -55,13 +55,8 @@ def run(monkeypatch, capsys, tmp_path):
     return run
 
 
-def test_help_answers_within_a_second_without_torch():
-    hearwhy("--help")  # the first run compiles bytecode
-    times = []
-    for _ in range(3):
-        start = time.perf_counter()
-        helped = hearwhy("--help")
-        times.append(time.perf_counter() - start)
+def test_help_names_every_command_and_loads_no_torch():
+    helped = hearwhy("--help")
     assert helped.returncode == 0
     for command in ("demo", "explain", "components", "fetch", "list", "train", "data"):
         assert command in helped.stdout

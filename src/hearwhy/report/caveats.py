@@ -32,7 +32,7 @@ def _fidelity(case: Case) -> list[Finding]:
         return []
     if r2 < MIN_FIDELITY:
         text = say("The values together foresee the model's answers to other mixes poorly (R² {}): trust the answers to single "
-                   "mixes more than the values.", f"{r2:.2f}".replace("-", "\N{MINUS SIGN}"))  # fmt: skip
+                   "mixes more than the values.", f"{r2:.2f}" if r2 >= 0 else "below 0")  # fmt: skip
         return [("fidelity", "warning", text)]
     text = say("The values foresee the model's answers to mixes they were not made from: R² {}.", f"{r2:.2f}")
     return [("fidelity", "passed", text)]
