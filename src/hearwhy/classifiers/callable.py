@@ -98,8 +98,8 @@ def name_of(classifier: object) -> str:
 
 def classifier_module(classifier: object) -> torch.nn.Module | None:
     """Return the torch module that answers, where there is one."""
-    inside = getattr(classifier, "function", classifier)
-    return inside if isinstance(inside, torch.nn.Module) else None
+    inside = (classifier, getattr(classifier, "function", None), getattr(classifier, "network", None))
+    return next((part for part in inside if isinstance(part, torch.nn.Module)), None)
 
 
 def load(path: str) -> Classifier:
