@@ -12,7 +12,7 @@ RANKS = [
     ["audio", "front_ends"],
     ["components", "separators", "networks", "classifiers"],
     ["windowing", "asking", "attribution"],
-    ["game", "result", "trust", "plan", "storage", "explain"],
+    ["game", "result", "trust", "plan", "staging", "storage", "attributing", "explain"],
     ["datasets", "training", "fetch", "demo"],
     ["plots", "report", "listing"],
     ["progress", "cli", "__main__"],

@@ -219,3 +219,112 @@ def test_every_public_name_is_there_and_a_submodule_does_not_shadow_it():
     assert callable(hearwhy.explain)
     assert callable(hearwhy.components)
     assert hearwhy.__all__ == sorted(hearwhy.__all__)
+
+
+def test_components_of_another_recording_are_refused():
+    _, parts = band()
+    with pytest.raises(ValueError, match="The components were made of band, not of noise 0"):
+        hearwhy.explain(ToneDetector(TONES), noisy(), components=parts)
+
+
+def test_parts_keep_the_fill_they_were_given():
+    from hearwhy.components import with_fill
+
+    recording, parts = band()
+    found = hearwhy.explain(ToneDetector(TONES), recording, components=with_fill(parts, "noise"), target="low")
+    assert found.settings["fill"] == "noise"
+
+
+def test_top_and_all_may_stand_beside_labels():
+    recording, parts = band()
+    ask = lambda target: hearwhy.explain(ToneDetector(TONES), recording, components=parts, target=target).targets
+    assert ask(["mid", "top"])[0] == "mid"
+    assert ask(["high", "all"]) == ("high", "low", "mid")
+
+
+@pytest.mark.parametrize("fill", ["noise", "silence"])
+def test_parts_are_cut_into_windows_with_their_fill(fill):
+    recording = Recording(tone(440, seconds=2.0) + noise(2.0, gain=0.01)[0], 8000)
+    parts = hearwhy.components("segments:4", recording)
+    found = hearwhy.explain(ToneDetector(TONES, window_s=1.0), recording, components=parts, target="low", fill=fill,
+                            second_fill="noise", method="shapley", per_window=True)  # fmt: skip
+    assert found.values.shape == (2, 1, 4)
+    first = found.values[0, 0]
+    assert first[3] == 0  # not in the first window; of the third only half a cross-fade is
+    assert first[2].abs() < 0.2 * first[:2].abs().min()
+
+
+def test_a_very_soft_recording_is_explained_although_softer_ones_would_be_silent():
+    soft = Recording(noise(gain=10 ** (-113 / 20)), 8000, "soft")
+    found = hearwhy.explain(ToneDetector(TONES), soft, components="segments:2", target="low")
+    assert found.level_check["gains_db"] == [-6.0, 6.0]
+
+
+def test_channels_that_cancel_in_mono_are_said():
+    left = noise()
+    with pytest.raises(ValueError, match="do its channels cancel"):
+        hearwhy.explain(ToneDetector(TONES), Recording(torch.cat([left, -left]), 8000, "anti"), components="segments:2")
+
+
+def answers(function, labels=("a", "b"), **said):
+    function.sample_rate, function.labels = 8000, labels
+    for key, value in said.items():
+        setattr(function, key, value)
+    return function
+
+
+@pytest.mark.parametrize(
+    ("model", "kind", "message"),
+    [
+        (answers(lambda audio: {}["nothing"]), RuntimeError, "raised KeyError"),
+        (answers(lambda audio: None), RuntimeError, "raised TypeError"),
+        (answers(lambda audio: audio.mean(2), ("one",)), ValueError, "one label needs activation = 'sigmoid'"),
+        (answers(lambda audio: torch.full((len(audio), 2), 5.0), activation="probability"), ValueError, "lie between 5 and 5"),
+    ],
+)
+def test_a_model_that_does_not_keep_its_word_is_named(model, kind, message):
+    with pytest.raises(kind, match=message):
+        hearwhy.explain(model, noisy(), components="segments:2")
+
+
+def test_a_path_is_no_recording():
+    with pytest.raises(TypeError, match=r"takes a hearwhy.Recording; got str. Read a file with hearwhy.load"):
+        hearwhy.explain(ToneDetector(TONES), "song.wav")
+
+
+def test_targets_are_heard_by_name():
+    recording, parts = band()
+    found = hearwhy.explain(ToneDetector(TONES), recording, components=parts, target=["low", "high"])
+    assert torch.equal(found.listen(top=1, target="high").audio, parts.audio[1])
+    with pytest.raises(ValueError, match="'mid' was not explained; the targets are low, high"):
+        found.listen(target="mid")
+
+
+def test_every_option_is_recorded_also_those_left_alone():
+    recording, parts = band()
+    settings = hearwhy.explain(ToneDetector(TONES), recording, components=parts, method="kernel_shap(seed=3)").settings
+    assert settings["options"] == {"n_samples": 1000, "seed": 3}
+    assert settings["seed"] == 3
+
+
+def test_many_separated_parts_are_stored_for_they_cannot_be_made_anew(tmp_path):
+    recording = noisy(1.0)
+    parts = sources(recording, {f"s{i}": noise(seed=i) * 0.1 for i in range(40)})
+    found = hearwhy.explain(ToneDetector(TONES), recording, components=parts, target="low", method="occlusion")
+    back = hearwhy.Attribution.load(found.save(tmp_path / "out"))
+    assert (back.parts - found.parts).abs().max() < 1e-6
+
+
+def test_integrated_gradients_that_cut_corners_are_warned_of():
+    from hearwhy.report.summary import summarise
+
+    def steep(audio):  # a step halfway along the path, which two points cannot see
+        loud = audio.square().mean(dim=(1, 2)).sqrt() / 0.1
+        return torch.stack([10 * torch.sigmoid(200 * (loud - 0.9)), torch.zeros(len(audio))], dim=1)
+
+    model = answers(steep)
+    kinds = {n: {caveat["kind"] for caveat in summarise(hearwhy.explain(
+        model, noisy(), components="segments:3", target="a", method=f"integrated_gradients(n_steps={n})"))["caveats"]}
+        for n in (2, 500)}  # fmt: skip
+    assert "completeness" in kinds[2]
+    assert "completeness" not in kinds[500]

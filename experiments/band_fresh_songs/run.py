@@ -1,7 +1,8 @@
 """Accuracy of the shipped `band` weights on songs that nobody had looked at when they were made.
 
-The recipe of the songs was changed once after a look at test figures (the model card says how), so the card's own test songs are no
-longer untouched. ``hearwhy data band --out DATA --songs 300 --seed 1``, then ``python run.py DATA``: writes ``rows.csv`` beside this file.
+The recipe of the songs was changed once after a look at test figures (the model card says how), so the card's own test songs
+are no longer untouched. ``hearwhy data band --out DATA --songs 300 --seed 1``, then ``python run.py DATA``: writes ``rows.csv``
+beside this file.
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from hearwhy import audio as sound
+from hearwhy.classifiers.callable import name_of
 from hearwhy.components.parts import Parts
 from hearwhy.types import Classifier, Mask, Recording, Scale
 from hearwhy.windowing import windows
@@ -58,6 +59,11 @@ class Predict:
         check_recording(parts.recording)
         self.classifier, self.parts, self.device = classifier, parts, device
         heard = parts.at(classifier.sample_rate, classifier.channels)
+        if sound.level_db(heard.audio.sum(dim=0)) < sound.SILENCE_DB:
+            raise ValueError(
+                f"{parts.recording.name} is silent once it is brought to the model's {classifier.channels} channel(s) at "
+                f"{classifier.sample_rate} Hz; do its channels cancel? Give one channel of it."
+            )
         self.windows = windows(heard.audio.shape[-1], classifier)
         self._heard = heard.padded(max(heard.audio.shape[-1], self.windows.length)).to(device)
         self.n_fills = len(parts.fills)
@@ -102,6 +108,11 @@ class Predict:
                 f"{int((~torch.isfinite(answers)).any(dim=(1, 2)).sum())} of {len(answers)} masks). Try --fill noise: "
                 "many models divide by the level, and a removed part leaves silence."
             )
+        if self.classifier.activation == "probability" and not ((answers >= -1e-4) & (answers <= 1 + 1e-4)).all():
+            raise ValueError(
+                f"The model says that it gives probabilities, but its answers lie between {float(answers.min()):.3g} and "
+                f"{float(answers.max()):.3g}. Set its activation to 'softmax' or 'sigmoid'."
+            )
         return answers
 
     def _answers_of(self, flat: Tensor) -> Tensor:
@@ -118,7 +129,7 @@ class Predict:
         return answers.unflatten(0, heard.shape[:3])
 
     def _forward(self, batch: Tensor) -> Tensor:
-        answers = torch.as_tensor(self.classifier(batch))
+        answers = self._answer(batch)
         expected = (len(batch), len(self.classifier.labels))
         if tuple(answers.shape) != expected:
             raise ValueError(
@@ -128,6 +139,17 @@ class Predict:
         self.n_calls += len(batch)
         self._advance(len(batch))
         return answers
+
+    def _answer(self, batch: Tensor) -> Tensor:
+        try:
+            return torch.as_tensor(self.classifier(batch))
+        except Exception as error:
+            if _out_of_memory(error):
+                raise
+            name = name_of(self.classifier)
+            raise RuntimeError(
+                f"The model {name} raised {type(error).__name__} for {tuple(batch.shape)} samples: {error}"
+            ) from error
 
     def probabilities(self, mask: Mask) -> Float[Tensor, "batch label"]:
         """Return the probability of every label, the mean over windows and fills."""

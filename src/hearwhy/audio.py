@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import tempfile
 from collections.abc import Iterator
@@ -50,6 +51,8 @@ def load(path: str | Path, *, start_s: float = 0.0, duration_s: float | None = N
     torch.Size([2, 8000])
     """
     path = Path(path)
+    if not math.isfinite(start_s) or (duration_s is not None and not 0 < duration_s < math.inf):
+        raise ValueError(f"{path} cannot be read from {start_s} s on for {duration_s} s; give a start and a length above 0 s.")
     with _open(path) as file:
         rate = int(file.samplerate)
         start = round(start_s * rate)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -47,7 +48,7 @@ def demo(out: Out = Path("hearwhy-demo"), seed: Seed = 0, quiet: Quiet = False) 
         found = attributions(seed=seed, progress=told)
     from hearwhy.report import report
     from hearwhy.report.summary import summarise
-    from hearwhy.storage import Staging
+    from hearwhy.staging import Staging
 
     with Staging(out) as stage:
         for attribution in found:
@@ -85,7 +86,7 @@ def explain(
     """Explain a model's decision on a recording: a page, a plot, sounds and numbers."""
     from hearwhy import explain as explain_recording
     from hearwhy import load
-    from hearwhy.storage import check_folder
+    from hearwhy.staging import check_folder
 
     check_folder(out)  # before the work, not after it
     if n_samples is not None:
@@ -106,6 +107,8 @@ def explain(
 
 def _with_option(method: str, key: str, value: object) -> str:
     name, bracket, rest = method.partition("(")
+    if key in rest:
+        raise ValueError(f"{key} is given twice, as --{key.replace('_', '-')} {value} and in {method}; leave one of them out.")
     return f"{name}({key}={value}{', ' + rest if bracket else ')'}"
 
 
@@ -113,7 +116,7 @@ def _write(found: Attribution | Timeline, out: Path) -> None:
     """Everything of the contract: page, plot, json, npz and audio, or nothing."""
     from hearwhy.report import report
     from hearwhy.result import Timeline
-    from hearwhy.storage import Staging
+    from hearwhy.staging import Staging
 
     with Staging(out) as stage:
         if isinstance(found, Timeline):
@@ -156,13 +159,16 @@ def write_components(
     """Take a recording apart and write each component as a sound, to hear them before anything is explained."""
     from hearwhy import components as make_components
     from hearwhy import load
+    from hearwhy.asking import check_recording
     from hearwhy.storage import save_components
 
-    parts = make_components(components, load(audio))
+    recording = load(audio)
+    check_recording(recording)
+    parts = make_components(components, recording)
     files = save_components(parts, out)
     for name, level, absent, file in zip(parts.names, parts.levels_db, parts.absent, files, strict=True):
         say(f"{level:7.1f} dB  {name}{'  (absent)' if absent else ''}  {out / file}", quiet=quiet)
-    if parts.gap_db > float("-inf"):
+    if parts.gap_db > -100:
         say(f"What the parts miss of the recording: {parts.gap_db:.1f} dB", quiet=quiet)
 
 
@@ -235,6 +241,7 @@ def list_names(
 
 def main() -> None:
     """Run the command line: exit code 0 done, 1 failed with one message, 2 wrong usage."""
+    sys.path.insert(0, "")  # `py:` models lie in the working folder, which the installed command does not look into
     try:
         code = app(standalone_mode=False) or 0
         if code == INTERRUPTED:  # typer turns Ctrl-C into this code, older ones into Abort

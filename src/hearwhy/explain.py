@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, Literal, overload
 
 import torch
-from torch import Tensor
 
-from hearwhy import __version__
 from hearwhy import audio as sound
-from hearwhy.asking import Predict, TargetScore, check_recording, checked_scale
+from hearwhy.asking import Predict, check_recording, checked_scale
+from hearwhy.attributing import attribute
 from hearwhy.attribution.parsing import parse_method
 from hearwhy.classifiers import classifier as find_classifier
 from hearwhy.classifiers.callable import classifier_module, name_of
 from hearwhy.components import components as make_components
 from hearwhy.components import with_fill
 from hearwhy.components.parts import Parts
-from hearwhy.game import Game
-from hearwhy.plan import MAX_WITHOUT, Meter, Plan, Progress, expected_calls
+from hearwhy.plan import Meter, Plan, Progress, expected_calls
 from hearwhy.result import Attribution, Timeline
-from hearwhy.trust import MAX_SWITCHES, check_levels, fidelity, interaction_share, other_fill, whole
+from hearwhy.trust import whole
 from hearwhy.types import Classifier, Recording, Scale
 from hearwhy.windowing import windows
 
@@ -35,7 +32,7 @@ def explain(
     components: str | Parts = ...,
     target: str | Sequence[str] = ...,
     method: str = ...,
-    fill: str = ...,
+    fill: str | None = ...,
     second_fill: str | None = ...,
     scale: Scale | None = ...,
     seed: int = ...,
@@ -52,7 +49,7 @@ def explain(
     components: str | Parts = ...,
     target: str | Sequence[str] = ...,
     method: str = ...,
-    fill: str = ...,
+    fill: str | None = ...,
     second_fill: str | None = ...,
     scale: Scale | None = ...,
     seed: int = ...,
@@ -68,7 +65,7 @@ def explain(
     components: str | Parts = "segments:8",
     target: str | Sequence[str] = "top",
     method: str = "kernel_shap",
-    fill: str = "silence",
+    fill: str | None = None,
     second_fill: str | None = None,
     scale: Scale | None = None,
     seed: int = 0,
@@ -92,7 +89,8 @@ def explain(
     method
         Name and options of a method, as in ``"lime(n_samples=500)"`` (``hearwhy list methods``).
     fill
-        What stands where something was removed: ``"silence"``, ``"noise"``, or a background file or folder.
+        What stands where something was removed: ``"silence"``, ``"noise"``, or a background file or folder; by default
+        silence, or the fill that parts made before already have.
     second_fill
         Repeat the explanation under another fill and report whether the verdict stands; costs as much again.
     scale
@@ -128,25 +126,43 @@ def explain(
     """
     model = find_classifier(classifier)
     _move(model, device)
-    check_recording(recording)
+    _check(recording, components, seed)
     name, options, entry = parse_method(method, seed=seed)
-    label, spent = _first_label(model, recording, device, batch_size) if target == "top" else (None, 0)
+    wanted = [target] if isinstance(target, str) else list(target)
+    label, spent = _first_label(model, recording, device, batch_size) if "top" in wanted else (None, 0)
     called = classifier if isinstance(classifier, str) else name_of(model)
-    targets, on = _targets(target, label, model), checked_scale(scale, model)
+    targets, on = _targets(wanted, label, model), checked_scale(scale, model)
     plan = Plan(called, name, options, entry, targets, on, seed, device, batch_size, spent)
-    if per_window:
-        return _timeline(model, recording, components, plan, (fill, second_fill), progress)
-    parts = make_components(components, recording) if isinstance(components, str) else components
-    parts = with_fill(parts, fill)
-    return _attribution(model, parts, plan, second_fill, Meter(progress, expected_calls(model, parts, plan, second_fill)))
+    meter = Meter(progress, 0)
+
+    def filled(audio: Recording) -> tuple[Parts, Parts | None]:
+        return _filled(make_components(components, audio) if isinstance(components, str) else components, fill, second_fill)
+
+    if not per_window:
+        parts, other = filled(recording)
+        meter.expected = expected_calls(model, parts, plan, other)
+        return attribute(model, parts, other, plan, meter)
+    if isinstance(components, str):
+        return _timeline(model, recording, lambda start, stop: filled(sound.cut(recording, start, stop)), plan, meter)
+    parts, other = filled(recording)  # filled before they are cut: a fill is shared over the whole recording
+    return _timeline(model, recording, lambda start, stop: (_span(parts, start, stop), _span(other, start, stop)), plan, meter)
 
 
-def _targets(target: str | Sequence[str], top: str | None, model: Classifier) -> tuple[str, ...]:
-    if isinstance(target, str):
-        return (top,) if top is not None else model.labels if target == "all" else (target,)
-    if not target:
+def _check(recording: Recording, components: str | Parts, seed: int) -> None:
+    if not isinstance(recording, Recording):
+        raise TypeError(f"explain takes a hearwhy.Recording; got {type(recording).__name__}. Read a file with hearwhy.load.")
+    check_recording(recording)
+    if isinstance(components, Parts) and components.recording.fingerprint != recording.fingerprint:
+        raise ValueError(f"The components were made of {components.recording.name}, not of {recording.name}; make them anew.")
+    if not 0 <= seed < 2**63:
+        raise ValueError(f"seed is a whole number from 0 to 2**63 - 1; got {seed}.")
+
+
+def _targets(wanted: Sequence[str], top: str | None, model: Classifier) -> tuple[str, ...]:
+    if not wanted:
         raise ValueError("No target was given; give a label, 'top' or 'all'.")
-    return tuple(target)
+    named = [model.labels if target == "all" else (top or "",) if target == "top" else (target,) for target in wanted]
+    return tuple(dict.fromkeys(label for labels in named for label in labels))
 
 
 def _move(model: Classifier, device: str) -> None:
@@ -167,128 +183,33 @@ def _first_label(model: Classifier, recording: Recording, device: str, batch_siz
     return model.labels[int(best)], predict.n_calls
 
 
-def _attribution(model: Classifier, parts: Parts, plan: Plan, second_fill: str | None, meter: Meter) -> Attribution:
-    started = time.perf_counter()
-    game = _game(model, parts, plan, meter.advance)
-    estimate = plan.entry.function(game, game.shape, **plan.options)
-    n_masks = len(game.asked())
-    ends = torch.stack([torch.ones(game.shape, dtype=torch.bool), torch.zeros(game.shape, dtype=torch.bool)])
-    scores, ends_p = game(ends), game.probabilities(ends)
-    attribution = Attribution(
-        values=game.scatter(estimate.values),
-        base=estimate.base,
-        score_full=scores[0],
-        score_base=scores[1],
-        shape=parts.shape,
-        names=parts.names,
-        targets=plan.targets,
-        labels=model.labels,
-        probabilities=ends_p[0],
-        removed=ends_p[1],
-        recording=parts.recording,
-        sounds=lambda: parts.audio,
-        n_calls=0,
-        stderr=None if estimate.stderr is None else game.scatter(estimate.stderr),
-        without=_without(game) if game.n <= MAX_WITHOUT else None,
-        absent=parts.absent,
-        levels_db=parts.levels_db,
-        answers=_answers(game) if len(parts.names) <= MAX_SWITCHES else None,
-        fidelity=fidelity(game, estimate, plan.entry, seed=plan.seed),
-        interaction_share=interaction_share(game, plan.entry, seed=plan.seed),
-    )
-    asked = game.score.predict.n_calls
-    levels, level_calls = check_levels(attribution, model, plan.scale, advance=meter.advance, device=plan.device)
-    second, second_calls = _second_fill(attribution, model, parts, plan, second_fill, meter.advance)
-    seconds = round(time.perf_counter() - started, 3)
-    settings = _settings(model, game, plan) | {"n_masks": n_masks, "seconds": seconds}
-    return replace(
-        attribution,
-        second_fill=second,
-        level_check=levels,
-        n_calls=plan.spent + asked + level_calls + second_calls,
-        settings=settings,
-    )
-
-
-def _game(model: Classifier, parts: Parts, plan: Plan, advance: Callable[[int], None]) -> Game:
-    predict = Predict(model, parts, device=plan.device, batch_size=plan.batch_size, advance=advance)
-    return Game(TargetScore(predict, plan.targets, scale=plan.scale), gradient=plan.entry.asks == "gradient")
-
-
-def _second_fill(
-    attribution: Attribution,
-    model: Classifier,
-    parts: Parts,
-    plan: Plan,
-    fill: str | None,
-    advance: Callable[[int], None],
-) -> tuple[dict[str, Any] | None, int]:
-    if fill is None:
-        return None, 0
-    game = _game(model, with_fill(parts, fill), plan, advance)
-    estimate = plan.entry.function(game, game.shape, **plan.options)
-    return other_fill(attribution, game.scatter(estimate.values), fill), game.score.predict.n_calls
-
-
-def _without(game: Game) -> Tensor:
-    """Probabilities (component, label) with one component removed; what is absent changes nothing."""
-    kept = game.probabilities(~torch.eye(game.n, dtype=torch.bool).reshape(game.n, *game.shape))
-    everything = game.probabilities(torch.ones(1, *game.shape, dtype=torch.bool))
-    full = everything.repeat(game.present.numel(), 1)
-    full[game.present.flatten()] = kept
-    return full
-
-
-def _answers(game: Game) -> Tensor:
-    """Probabilities (2**component, label) for every mix; row r keeps component i where bit i of r is 1."""
-    n = game.present.numel()
-    rows = torch.arange(2**n)[:, None] >> torch.arange(n) & 1
-    return game.probabilities(rows.to(torch.bool)[:, game.present.flatten()].reshape(-1, *game.shape))
+def _filled(parts: Parts, fill: str | None, second_fill: str | None) -> tuple[Parts, Parts | None]:
+    """Return the parts under the first fill, and under the second."""
+    return parts if fill is None else with_fill(parts, fill), None if second_fill is None else with_fill(parts, second_fill)
 
 
 def _timeline(
-    model: Classifier, recording: Recording, components: str | Parts, plan: Plan, fills: tuple[str, str | None],
-    progress: Progress | None,
-) -> Timeline:  # fmt: skip
+    model: Classifier, recording: Recording, cut: Callable[[int, int], tuple[Parts, Parts | None]], plan: Plan, meter: Meter
+) -> Timeline:
     heard = windows(round(recording.duration_s * model.sample_rate), model)
     spans = tuple((start, min(stop, recording.duration_s)) for start, stop in heard.spans_s)
-    meter = Meter(progress, 0)
     found: list[Attribution | None] = []
     for start_s, stop_s in spans:
-        parts = _window_parts(
-            components, recording, round(start_s * recording.sample_rate), round(stop_s * recording.sample_rate)
-        )
-        if parts is None:
+        start, stop = round(start_s * recording.sample_rate), round(stop_s * recording.sample_rate)
+        if sound.level_db(recording.audio[:, start:stop]) < sound.SILENCE_DB:
             found.append(None)
             continue
-        calls = expected_calls(model, parts, plan, fills[1])
-        meter.expected = meter.done + calls * (len(spans) - len(found))
-        found.append(_attribution(model, with_fill(parts, fills[0]), plan, fills[1], meter))
+        parts, other = cut(start, stop)
+        meter.expected = meter.done + expected_calls(model, parts, plan, other) * (len(spans) - len(found))
+        found.append(attribute(model, parts, other, plan, meter))
     if not any(found):
         raise ValueError(f"Every window of {recording.name} is silent; there is nothing in it to explain.")
     return Timeline(tuple(found), spans)
 
 
-def _window_parts(components: str | Parts, recording: Recording, start: int, stop: int) -> Parts | None:
-    """Return the parts of one window; None where it is silent."""
-    window = sound.cut(recording, start, stop)
-    if sound.level_db(window.audio) < sound.SILENCE_DB:
-        return None
-    if isinstance(components, str):
-        return make_components(components, window)
-    return replace(components.span(start, stop), recording=window)
-
-
-def _settings(model: Classifier, game: Game, plan: Plan) -> dict[str, Any]:
-    predict = game.score.predict
-    recording, parts = predict.parts.recording, predict.parts
-    history = [*recording.history, *sound.conversion(recording, model.sample_rate, model.channels)]
-    return {
-        "model": plan.model, "fingerprint": model.fingerprint, "activation": model.activation,
-        "window_s": model.window_s, "n_windows": len(predict.windows.starts),
-        "history": history + [predict.windows.note] * (predict.windows.note is not None),
-        "components": parts.spec, "fill": ", ".join(parts.fill_names), "gap_db": parts.gap_db,
-        "method": plan.method, "options": dict(plan.options), "scale": plan.scale, "seed": plan.seed, "device": plan.device,
-        "batch_size": predict.batch_size, "threads": torch.get_num_threads(),
-        "versions": {"hearwhy": __version__, "torch": torch.__version__},
-    }  # fmt: skip
+@overload
+def _span(parts: Parts, start: int, stop: int) -> Parts: ...
+@overload
+def _span(parts: None, start: int, stop: int) -> None: ...
+def _span(parts: Parts | None, start: int, stop: int) -> Parts | None:
+    return None if parts is None else replace(parts.span(start, stop), recording=sound.cut(parts.recording, start, stop))

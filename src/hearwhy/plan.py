@@ -47,12 +47,12 @@ class Meter:
             self.progress(self.done, max(self.done, self.expected))
 
 
-def expected_calls(model: Classifier, parts: Parts, plan: Plan, second_fill: str | None) -> int:
+def expected_calls(model: Classifier, parts: Parts, plan: Plan, other: Parts | None) -> int:
     """Forecast of the forward passes, for the progress bar only."""
     n = sum(not absent for absent in parts.absent)
     every = 2 ** min(n, 40)
     masks = min(plan.entry.n_masks(n, plan.options), every)
     extra = every - masks if len(parts.names) <= MAX_SWITCHES else min(n, MAX_WITHOUT) + N_CHECKS
     n_windows = len(windows(round(parts.recording.duration_s * model.sample_rate), model).starts)
-    fills = (masks + extra) * len(parts.fills) + (masks if second_fill else 0) + len(LEVELS_DB)
+    fills = (masks + extra) * len(parts.fills) + masks * (len(other.fills) if other else 0) + len(LEVELS_DB)
     return int(fills) * n_windows

@@ -88,12 +88,12 @@ class Attribution:
         """The waveforms of the components, in the recording's own rate and channels."""
         return self.sounds()
 
-    def top(self, target: int = 0) -> int | None:
+    def top(self, target: int | str = 0) -> int | None:
         """Return the flat index of the component with the largest positive value; None where none is positive."""
         ranked = self.ranked("positive", target)
         return ranked[0] if ranked else None
 
-    def ranked(self, keep: Literal["positive", "negative"], target: int = 0) -> list[int]:
+    def ranked(self, keep: Literal["positive", "negative"], target: int | str = 0) -> list[int]:
         """Return the present components of one sign, strongest first."""
         if keep not in ("positive", "negative"):
             raise ValueError(f"components are positive or negative; got {keep!r}.")
@@ -106,7 +106,7 @@ class Attribution:
         """Return the sound of one component."""
         return self._sound([i], self.names[i])
 
-    def listen(self, *, keep: Keep = "positive", top: int | None = None, target: int = 0) -> Recording | None:
+    def listen(self, *, keep: Keep = "positive", top: int | None = None, target: int | str = 0) -> Recording | None:
         """Return the sound of what speaks for the target, against it, or all that does not speak for it.
 
         Levels are those in the recording, nothing is normalised: "positive" and "rest" sum to the recording.
@@ -118,7 +118,7 @@ class Attribution:
         top
             Only so many of the strongest; all by default.
         target
-            Which target.
+            Which target, by number or by name.
 
         Returns
         -------
@@ -132,13 +132,17 @@ class Attribution:
         chosen = self.ranked("negative" if keep == "negative" else "positive", target)[:top]
         if keep == "rest":
             chosen = [i for i in range(len(self.names)) if i not in set(chosen)]
-        return self._sound(chosen, f"{keep} for {self.targets[target]}") if chosen else None
+        return self._sound(chosen, f"{keep} for {self.targets[self._target(target)]}") if chosen else None
 
     def _sound(self, chosen: Sequence[int], name: str) -> Recording:
         audio = self.parts[list(chosen)].sum(dim=0)
         return Recording(audio, self.recording.sample_rate, name, (*self.recording.history, f"parts: {len(chosen)}"))
 
-    def _target(self, target: int) -> int:
+    def _target(self, target: int | str) -> int:
+        if isinstance(target, str) and target in self.targets:
+            return self.targets.index(target)
+        if isinstance(target, str):
+            raise ValueError(f"{target!r} was not explained; the targets are {', '.join(self.targets)}.")
         if not -len(self.targets) <= target < len(self.targets):
             raise ValueError(f"there are {len(self.targets)} targets ({', '.join(self.targets)}); got number {target}.")
         return target

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import math
 import re
-import shutil
-import tempfile
 from pathlib import Path
 from typing import Any, get_args
 
@@ -17,20 +15,21 @@ from torch import Tensor
 from hearwhy import audio as sound
 from hearwhy.components.parts import Parts
 from hearwhy.result import Attribution, Keep
+from hearwhy.staging import Staging
 from hearwhy.types import Recording
 
 VERSION = 1
 TENSORS = ("values", "base", "score_full", "score_base", "probabilities", "removed", "stderr", "without", "answers")
 TUPLES = ("shape", "names", "targets", "labels", "absent", "levels_db", "fidelity", "interaction_share")
 DESCRIBED = (*TUPLES, "n_calls", "second_fill", "level_check", "settings")
-MAX_COMPONENT_FILES = 32  # above, the parts are made anew from the recording where that is possible
+MAX_COMPONENT_FILES = 32  # above, segments, bands and tiles are made anew from the recording
 
 
 def save(attribution: Attribution, folder: str | Path) -> Path:
     """Write an attribution to a folder, made where it is missing; files of an earlier result there are replaced.
 
-    ``audio/`` holds the recording, every component (up to 32), and what is positive, negative and the rest for the first
-    target, as 24-bit WAV under one common gain that stands in ``attribution.json``.
+    ``audio/`` holds the recording, every component (segments, bands and tiles: up to 32), and what is positive, negative and
+    the rest for the first target, as 24-bit WAV under one common gain that stands in ``attribution.json``.
 
     Raises
     ------
@@ -91,7 +90,7 @@ def _write_audio(attribution: Attribution, folder: Path) -> tuple[float, list[st
         if heard is not None:
             sounds[f"{keep}.wav"] = heard
     files = []
-    if len(attribution.names) <= MAX_COMPONENT_FILES:
+    if len(attribution.names) <= MAX_COMPONENT_FILES or not attribution.settings.get("made_of_recording"):
         for i, name in enumerate(attribution.names):
             files.append(f"{i + 1:02d}-{_slug(name)}.wav")
             sounds[files[-1]] = attribution.component_audio(i)
@@ -112,52 +111,6 @@ def _sounds(folder: Path, kept: dict[str, Any], recording: Recording) -> Tensor:
     from hearwhy.components import components
 
     return components(kept["settings"]["components"], recording).audio
-
-
-class Staging:
-    """A folder next to the one that is wanted; its files move there when all are written, and vanish if something fails."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    def __enter__(self) -> Staging:
-        if self.folder.exists() and not self.folder.is_dir():
-            raise NotADirectoryError(f"{self.folder} is a file; give a folder to write to.")
-        if (self.folder / "audio").exists() and not self._ours():
-            raise FileExistsError(f"{self.folder} has a folder 'audio' that is not hearwhy's; give another folder.")
-        try:
-            self.folder.parent.mkdir(parents=True, exist_ok=True)
-            self.path = Path(tempfile.mkdtemp(prefix=f".{self.folder.name}-", dir=self.folder.parent))
-            self.folder.mkdir(exist_ok=True)
-        except OSError as error:
-            self._clear()
-            raise OSError(f"{self.folder} cannot be written ({error.strerror}); give another folder.") from error
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
-        try:
-            if kind is None:
-                self._move()
-            elif not any(self.folder.iterdir()):
-                self.folder.rmdir()
-        finally:
-            self._clear()
-
-    def _ours(self) -> bool:
-        return any((self.folder / name).exists() for name in ("attribution.json", "components.json"))
-
-    def _move(self) -> None:
-        if self._ours():  # an earlier result: its sounds would stand beside the new ones
-            for stale in (self.folder / "audio").glob("*.wav"):
-                stale.unlink()
-        for source in sorted(path for path in self.path.rglob("*") if path.is_file()):
-            target = self.folder / source.relative_to(self.path)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            source.replace(target)
-
-    def _clear(self) -> None:
-        if hasattr(self, "path"):
-            shutil.rmtree(self.path, ignore_errors=True)
 
 
 def _slug(name: str) -> str:
@@ -183,15 +136,6 @@ def _decode(pairs: list[tuple[str, Any]]) -> Any:
     if len(pairs) == 1 and pairs[0][0] == "float":
         return float(pairs[0][1])
     return dict(pairs)
-
-
-def check_folder(folder: str | Path) -> None:
-    """Raise OSError where a result could not be written to `folder`; leaves nothing behind."""
-    existed = Path(folder).exists()
-    with Staging(Path(folder)):
-        pass
-    if not existed:
-        Path(folder).rmdir()
 
 
 def save_components(parts: Parts, folder: str | Path) -> list[Path]:

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from hearwhy import audio as sound
 from hearwhy.asking import Predict, TargetScore
 from hearwhy.attribution import Entry
 from hearwhy.components.parts import Parts, equal_shares
@@ -89,8 +90,9 @@ def check_levels(
     """
     rows, tops, shifts, n_calls = [], [], [], 0
     ones = torch.ones(1, 1, dtype=torch.bool)
-    for gain_db in LEVELS_DB:
-        recording = attribution.recording
+    recording = attribution.recording
+    gains = [gain for gain in LEVELS_DB if sound.level_db(recording.audio) + gain >= sound.SILENCE_DB]
+    for gain_db in gains:
         scaled = Recording(recording.audio * 10 ** (gain_db / 20), recording.sample_rate, recording.name)
         predict = Predict(model, whole(scaled), device=device, advance=advance)
         score = TargetScore(predict, attribution.targets, scale=scale)
@@ -102,7 +104,7 @@ def check_levels(
     first = attribution.labels[int(attribution.probabilities.argmax())]
     matters = any(top != first for top in tops) or float(torch.stack(shifts).max()) > LEVEL_SHARE * strongest
     table = [[round(p, 6) for p in row.tolist()] for row in rows]
-    return {"gains_db": list(LEVELS_DB), "probabilities": table, "top": tops, "matters": matters}, n_calls
+    return {"gains_db": gains, "probabilities": table, "top": tops, "matters": matters}, n_calls
 
 
 def other_fill(attribution: Attribution, values: Tensor, fill: str) -> dict[str, Any]:

@@ -17,12 +17,13 @@ from hearwhy import Attribution, Recording, audio
 from hearwhy.cli import main
 from toys import noise, tone
 
+HERE = str(Path(__file__).parent)
 ENV = {
     **os.environ,
-    "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")]),
+    "PYTHONPATH": os.pathsep.join([HERE, os.environ.get("PYTHONPATH", "")]),
     "MPLBACKEND": "Agg",
 }
-CONTRACT = {"index.html", "attribution.json", "attribution.npz", "plot.png", "audio"}
+CONTRACT = {".hearwhy", "index.html", "attribution.json", "attribution.npz", "plot.png", "audio"}
 
 
 def hearwhy(*words, **options):
@@ -164,6 +165,11 @@ FINE = ["--model", "py:cli_models:loud"]
         (["song", *FINE, "--components", "segments:40", "--method", "shapley"], "40 components"),
         (["song", *FINE, "--fill", "mud"], "There is no fill 'mud'"),
         (["song", *FINE, "--device", "tpu9"], "There is no device"),
+        (["song", *FINE, "--fill", ""], "There is no fill ''"),
+        (["song", *FINE, "--duration", "-1"], "a length above 0 s"),
+        (["song", *FINE, "--duration", "inf"], "a length above 0 s"),
+        (["song", *FINE, "--seed", "-1"], "from 0 to 2**63 - 1; got -1"),
+        (["song", *FINE, "--n-samples", "9", "--method", "lime(n_samples=3)"], "n_samples is given twice"),
         (["song", *FINE, "--out", "FILE"], "is a file; give a folder"),
         (["song", *FINE, "--out", "/proc/nowhere/out"], "cannot be written"),
     ],
@@ -208,6 +214,31 @@ def test_a_foreign_audio_folder_is_not_touched(run, song, tmp_path):
     assert code == 1
     assert "not hearwhy's" in said
     assert mine.exists()
+    page = tmp_path / "site" / "index.html"
+    page.parent.mkdir()
+    page.write_text("mine")
+    assert run("explain", song, *FINE, "--out", page.parent)[0] == 1
+    assert page.read_text() == "mine"
+
+
+def test_a_new_result_leaves_nothing_of_the_one_before_and_all_of_yours(run, song, tmp_path):
+    out = tmp_path / "out"
+    assert run("explain", song, *FINE, "--components", "segments:4", "--out", out)[0] == 0
+    (out / "notes.txt").write_text("mine")
+    assert run("explain", song, *FINE, "--components", "bands:2", "--per-window", "--out", out)[0] == 0
+    assert {path.name for path in out.iterdir()} == {"index.html", "window-000-0.0s", "notes.txt", ".hearwhy"}
+    assert run("components", song, "--components", "bands:2", "--out", out)[0] == 0
+    assert {path.name for path in out.iterdir()} == {"components.json", "audio", "notes.txt", ".hearwhy"}
+
+
+def test_a_model_in_the_working_folder_is_found(song, tmp_path):
+    words = ["explain", song, *FINE, "--components", "bands:2", "--out", tmp_path / "out"]
+    environment = {**ENV, "PYTHONPATH": str(Path(audio.__file__).parents[1])}
+    # -P: as the installed command, which does not put the working folder on the path by itself
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "hearwhy", *words], capture_output=True, text=True, env=environment, cwd=HERE
+    )
+    assert done.returncode == 0, done.stderr
 
 
 def test_an_interrupt_leaves_nothing_behind(song, tmp_path):

@@ -179,7 +179,7 @@ def test_several_backgrounds_are_several_fills(tmp_path, made):
     (tmp_path / "s0.wav").unlink(missing_ok=True)
     parts = with_fill(components("segments:4", noisy(channels=2)), str(tmp_path))
     assert parts.mix(torch.ones(5, 4, dtype=torch.bool)).shape == (5, 3, 2, 8000)
-    assert parts.fill_names == ("bg0.flac", "bg1.flac", "bg2.flac")
+    assert parts.fill_names == tuple(f"bg{i}.flac (resampled to 8000 Hz, repeated to 1.00 s)" for i in range(3))
 
 
 @pytest.mark.parametrize(

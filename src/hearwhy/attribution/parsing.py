@@ -25,8 +25,11 @@ def parse_method(text: str, *, seed: int = 0) -> tuple[str, dict[str, Any], Entr
             f"There is no method {text!r}; give one of {', '.join(METHODS)}, with options as in lime(n_samples=500)."
         )
     entry = METHODS[name]
-    known = [p.name for p in inspect.signature(entry.function).parameters.values() if p.kind is p.KEYWORD_ONLY]
-    options: dict[str, Any] = {"seed": seed} if "seed" in known else {}
+    parameters = inspect.signature(entry.function).parameters
+    known = [key for key, parameter in parameters.items() if parameter.kind is parameter.KEYWORD_ONLY]
+    options: dict[str, Any] = {key: parameters[key].default for key in known}
+    if "seed" in known:
+        options["seed"] = seed
     for assignment in filter(None, (part.strip() for part in (shape[2] or "").split(","))):
         key, equals, value = (part.strip() for part in assignment.partition("="))
         if not equals or key not in known:

@@ -74,6 +74,8 @@ def checked(classifier: Classifier) -> Classifier:
         raise ValueError(f"{name} is in train mode, where its answers change from call to call; call {name}.eval() first.")
     if classifier.activation not in ACTIVATIONS:
         raise ValueError(f"{name}: activation is one of {', '.join(ACTIVATIONS)}; got {classifier.activation!r}.")
+    if len(classifier.labels) == 1 and classifier.activation == "softmax":
+        raise ValueError(f"{name}: softmax over one label is always 1; one label needs activation = 'sigmoid'.")
     if classifier.channels not in (1, 2):
         raise ValueError(f"{name}: channels is 1 or 2; got {classifier.channels}.")
     if not isinstance(classifier.sample_rate, int) or classifier.sample_rate <= 0:

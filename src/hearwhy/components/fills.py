@@ -36,7 +36,7 @@ def with_fill(parts: Parts, fill: str) -> Parts:
         return replace(parts, fills=(parts.spread(noise_floor(parts.recording)),), fill_names=("noise",))
     files = _background_files(fill)
     shares = tuple(parts.spread(_background(parts.recording, sound.load(path))) for path in files)
-    return replace(parts, fills=shares, fill_names=tuple(path.name for path in files))
+    return replace(parts, fills=shares, fill_names=tuple(_told(parts.recording, path) for path in files))
 
 
 def noise_floor(recording: Recording, *, seed: int = 0) -> Float[Tensor, "channel time"]:
@@ -58,7 +58,7 @@ def noise_floor(recording: Recording, *, seed: int = 0) -> Float[Tensor, "channe
 
 def _background_files(fill: str) -> list[Path]:
     path = Path(fill)
-    if not path.exists():
+    if not fill or not path.exists():
         raise ValueError(f"There is no fill {fill!r}; give silence, noise, or the path of a background file or folder.")
     if path.is_file():
         return [path]
@@ -66,6 +66,20 @@ def _background_files(fill: str) -> list[Path]:
     if not files:
         raise ValueError(f"{path} holds no sound file to fill with ({', '.join(sound.READABLE)}).")
     return files
+
+
+def _told(recording: Recording, path: Path) -> str:
+    """The name of a background with what is done to it."""
+    background = sound.load(path)
+    channels, repeats = len(recording.audio), recording.duration_s / background.duration_s
+    steps = [
+        (len(background.audio) not in (1, channels), "averaged to mono"),
+        (background.sample_rate != recording.sample_rate, f"resampled to {recording.sample_rate} Hz"),
+        (repeats > 1, f"repeated to {recording.duration_s:.2f} s"),
+        (repeats < 1, f"its first {recording.duration_s:.2f} s"),
+    ]
+    done = ", ".join(step for needed, step in steps if needed)
+    return f"{path.name} ({done})" if done else path.name
 
 
 def _background(recording: Recording, background: Recording) -> Tensor:

@@ -36,8 +36,6 @@ class Parts:
         How a fill is shared among the parts: removing a part puts its share in place.
     linear
         Whether `spread` is also how the parts were made (segments, bands), so that it may split other parts again.
-    gap_db
-        Level of recording minus sum of parts, relative to the recording; -inf where they sum to it exactly.
     fills
         What stands for each removed part, one (part, channel, time) a fill; None is silence.
     fill_names
@@ -50,7 +48,6 @@ class Parts:
     shape: tuple[int, ...]
     spread: Spread
     linear: bool = False
-    gap_db: float = -math.inf
     spec: str = ""
     fills: tuple[Tensor | None, ...] = (None,)
     fill_names: tuple[str, ...] = ("silence",)
@@ -103,6 +100,12 @@ class Parts:
         """Return the same parts between two samples (views, nothing is copied)."""
         fills = tuple(None if fill is None else fill[..., start:stop] for fill in self.fills)
         return replace(self, audio=self.audio[..., start:stop], fills=fills)
+
+    @property
+    def gap_db(self) -> float:
+        """Level of recording minus sum of parts, relative to the recording; -inf where they sum to it to the bit."""
+        gap = self.recording.audio - self.audio.sum(dim=0)
+        return sound.level_db(gap) - sound.level_db(self.recording.audio)
 
     @property
     def levels_db(self) -> tuple[float, ...]:
@@ -160,6 +163,5 @@ def _multiplied(first: Parts, second: Parts, *, swapped: bool) -> Parts:
         shape=(*first.shape, *second.shape),
         spread=spread,
         linear=first.linear and second.linear,
-        gap_db=max(first.gap_db, second.gap_db),
         spec=f"{first.spec} * {second.spec}",
     )

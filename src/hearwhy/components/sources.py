@@ -44,9 +44,8 @@ def sources(recording: Recording, estimates: Mapping[str, Tensor], *, residual: 
     if residual == "part" and gap_db >= ABSENT_DB:
         names.append("residual" if "residual" not in names else "what is left")
         waves.append(rest)
-        gap_db = float("-inf")
     n = len(waves)
-    return Parts(torch.stack(waves), recording, tuple(names), (n,), equal_shares(n), gap_db=gap_db, spec=spec)
+    return Parts(torch.stack(waves), recording, tuple(names), (n,), equal_shares(n), spec=spec)
 
 
 def _fitting(recording: Recording, name: str, wave: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ from hearwhy.report.words import Name, Sentence, decibel, listing, percent, prob
 
 MIN_FIDELITY = 0.8  # below, a fifth of what the model does on unseen mixes is not in the bars
 MAX_INTERACTION = 0.2  # above, a fifth of it is owed to components acting together
+MAX_MISSED = 0.05  # of the effect: integrated gradients that miss more have cut a corner of the path
 AUDIBLE_GAP_DB = -40.0  # a gap above this can be heard beside the music
 STAND_IN = 0.9  # removing the strongest leaves nine tenths of the probability: the others stand in for it
 LEAD = 0.01  # a label that leads by less than the digits that are shown is not what the model says
@@ -116,6 +117,20 @@ def _stand_in(case: Case) -> list[Finding]:
     return [("redundancy", "note", text)]
 
 
+def _incomplete(case: Case) -> list[Finding]:
+    a, t = case.attribution, case.target
+    entry = METHODS.get(case.setting("method", ""))
+    if entry is None or entry.asks != "gradient":
+        return []
+    whole = float(a.score_full[t] - a.score_base[t])
+    missed = abs(whole - float(a.values[t].sum()))
+    if missed <= MAX_MISSED * max(abs(whole), float(a.values[t].abs().max())):
+        return []
+    text = say("The values miss {} of what everything together adds ({}): more n_steps follow the model more closely.",
+               f"{missed:.2g}", f"{whole:.2g}")  # fmt: skip
+    return [("completeness", "warning", text)]
+
+
 def _fill_alone(case: Case) -> list[Finding]:
     removed = case.attribution.removed.tolist()
     if not case.exclusive or case.against is not None or nothing_present(case):
@@ -158,6 +173,7 @@ def _of_target(numbers: tuple[float | None, ...], target: int) -> float | None:
 
 _CHECKS: tuple[Callable[[Case], list[Finding]], ...] = (
     _fidelity, _interaction, _second_fill, _level, _sampling, _gap, _stand_in, _fill_alone, _absent, _scale, _gradient,
+    _incomplete,
 )  # fmt: skip
 
 
