@@ -87,7 +87,7 @@ class Predict:
                     self._answers.append(answer)
         return torch.stack([self._answers[self._row[key]] for key in keys])
 
-    def soft(self, mask: Float[Tensor, "batch *component"]) -> Float[Tensor, "batch draw label"]:
+    def soft(self, mask: Float[Tensor, " batch *component"]) -> Float[Tensor, "batch draw label"]:
         """Return the numbers under masks between 0 and 1, with gradients; nothing is remembered."""
         return self._answers_of(mask.reshape(len(mask), -1).to(self.device))
 

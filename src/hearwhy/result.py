@@ -59,7 +59,7 @@ class Attribution:
         Everything that was chosen, and what was done to the audio.
     """
 
-    values: Float[Tensor, "target *component"]
+    values: Float[Tensor, " target *component"]
     base: Float[Tensor, " target"]
     score_full: Float[Tensor, " target"]
     score_base: Float[Tensor, " target"]
@@ -72,7 +72,7 @@ class Attribution:
     recording: Recording
     sounds: Callable[[], Tensor]
     n_calls: int
-    stderr: Float[Tensor, "target *component"] | None = None
+    stderr: Float[Tensor, " target *component"] | None = None
     without: Float[Tensor, "component label"] | None = None
     absent: tuple[bool, ...] = ()
     levels_db: tuple[float, ...] = ()

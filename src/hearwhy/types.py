@@ -14,7 +14,7 @@ from torch import Tensor
 Activation = Literal["softmax", "sigmoid", "probability"]
 Scale = Literal["log_odds", "probability", "logit"]
 Domain = Literal["audio", "features", "vector"]
-Mask = Bool[Tensor, "batch *component"] | Float[Tensor, "batch *component"]
+Mask = Bool[Tensor, " batch *component"] | Float[Tensor, "batch *component"]
 """1 (True) keeps a component, 0 (False) removes it. Only gradient methods use values in between."""
 
 
@@ -152,7 +152,7 @@ class Score(Protocol):
 class DifferentiableScore(Score, Protocol):
     """A score that also knows its slope."""
 
-    def gradient(self, mask: Float[Tensor, "batch *component"]) -> Float[Tensor, "batch target *component"]:
+    def gradient(self, mask: Float[Tensor, " batch *component"]) -> Float[Tensor, "batch target *component"]:
         """Return d score / d mask at soft masks."""
         ...
 
@@ -173,10 +173,10 @@ class Estimate:
         Standard error of `values` from sampling masks, same shape; None where nothing was sampled.
     """
 
-    values: Float[Tensor, "target *component"]
+    values: Float[Tensor, " target *component"]
     base: Float[Tensor, " target"]
     n_calls: int
-    stderr: Float[Tensor, "target *component"] | None = None
+    stderr: Float[Tensor, " target *component"] | None = None
 
 
 Method = Callable[..., Estimate]
