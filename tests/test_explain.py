@@ -328,3 +328,38 @@ def test_integrated_gradients_that_cut_corners_are_warned_of():
         for n in (2, 500)}  # fmt: skip
     assert "completeness" in kinds[2]
     assert "completeness" not in kinds[500]
+
+
+def test_without_is_the_answer_with_that_one_component_off():
+    recording, parts = band()
+    found = hearwhy.explain(ToneDetector(TONES), recording, components=parts, target="low", method="shapley")
+    for i in range(4):
+        assert torch.allclose(found.without[i], found.answers[15 - 2**i], atol=1e-6)
+
+
+def test_ranked_are_those_of_that_sign_strongest_first():
+    recording, parts = band()
+    found = hearwhy.explain(ToneDetector(TONES), recording, components=parts, target="low", method="shapley")
+    values = found.values[0]
+    assert values.argmin() == found.ranked("negative")[0]
+    assert [i for i in range(4) if values[i] > 0] == sorted(found.ranked("positive"))
+    assert [i for i in range(4) if values[i] < 0] == sorted(found.ranked("negative"))
+
+
+def test_what_would_clip_comes_back_as_loud_as_it_was(tmp_path):
+    loud = Recording(tone(440, gain=3.0), 8000, "loud")
+    found = hearwhy.explain(ToneDetector(TONES), loud, components="segments:2", target="low")
+    back = hearwhy.Attribution.load(found.save(tmp_path / "out"))
+    assert (back.recording.audio - loud.audio).abs().max() < 4 * 2**-23  # 24 bits under a gain of a third
+    assert (back.parts - found.parts).abs().max() < 4 * 2**-23
+
+
+def test_a_second_fill_that_tells_otherwise_is_said():
+    from hearwhy.trust import other_fill
+
+    recording, parts = band()
+    found = hearwhy.explain(ToneDetector(TONES), recording, components=parts, target="low", method="shapley")
+    assert other_fill(found, found.values, "noise")["agrees"]
+    other = other_fill(found, found.values.roll(1, dims=1), "noise")
+    assert not other["agrees"]
+    assert other["tops"] == ["lead"]

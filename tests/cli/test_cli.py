@@ -280,3 +280,9 @@ def test_torch_stays_seeded_as_it_was():
         ToneDetector({"a": 300.0, "b": 900.0}), Recording(noise(), 8000), components="segments:12", method="lime(n_samples=100)"
     )
     assert torch.equal(torch.rand(3), expected)
+
+
+def test_a_folder_that_cannot_be_written_is_said_before_the_model_is_asked(run, song):
+    code, _, said = run("explain", song, "--model", "py:cli_models:flat", "--out", song)
+    assert code == 1
+    assert "is a file; give a folder" in said
