@@ -25,8 +25,9 @@ $(VENV)/.torch: constraints.txt
 	$(BIN)/python -m pip install --quiet --requirement constraints.txt
 	@touch $@
 
-$(VENV)/.demo: $(VENV)/.torch pyproject.toml $(shell find src -name '*.py' -o -name '*.css' -o -name '*.js' -o -name '*.j2')
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt .
+# Editable, so that demo and tests always see the sources as they are.
+$(VENV)/.demo: $(VENV)/.torch pyproject.toml
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .
 	@touch $@
 
 $(VENV)/.test: $(VENV)/.torch pyproject.toml
