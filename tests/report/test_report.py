@@ -247,3 +247,12 @@ def test_the_axis_holds_zero_and_every_interval():
 def test_the_scene_is_what_it_says():
     assert troubled().settings["gap_db"] == -32 and len(tiled().names) == 32
     assert float(additive([1.0])(torch.ones(1, 1).double())[0, 0]) == pytest.approx(0.731, abs=5e-4)
+
+
+def test_windows_of_one_file_are_told_apart_by_their_times():
+    from hearwhy.report.words import shared_start
+
+    assert shared_start(["my song.mp3 0.00-2.99 s", "my song.mp3 2.99-5.98 s"]) == "my song.mp3 "
+    assert shared_start(["my song.mp3 0.00-2.99 s"]) == ""
+    assert shared_start(["a.wav", "b.wav"]) == ""
+    assert shared_start(["same", "same"]) == ""

@@ -82,7 +82,8 @@ def page(attributions: Sequence[Attribution]) -> str:
 
 def _title(attributions: Sequence[Attribution]) -> str:
     names = list(dict.fromkeys(attribution.recording.name for attribution in attributions))
-    return words.listing(names)
+    start = words.shared_start(names)
+    return f"{start.rstrip()}, {len(names)} parts of it" if start else words.listing(names)
 
 
 def _picture_rule(i: int, picture: spectrogram.Picture) -> str:

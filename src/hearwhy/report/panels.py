@@ -123,14 +123,17 @@ def panels(attributions: Sequence[Attribution], shelf: Shelf) -> tuple[list[dict
 
 def _tab_words(attributions: Sequence[Attribution]) -> Any:
     """Name panels by what sets them apart: recording, model, components, method, fill, target."""
-    recordings = len({a.recording.name for a in attributions}) > 1
+    names = list(dict.fromkeys(a.recording.name for a in attributions))
+    recordings, start = len(names) > 1, words.shared_start(names)
     targets = len({target for a in attributions for target in a.targets}) > 1
     different = [
         key for key in ("model", "components", "method", "fill") if len({str(a.settings.get(key)) for a in attributions}) > 1
     ]
 
     def tab(case: Case) -> str:
-        words = [case.attribution.recording.name] * recordings + [str(case.setting(key)) for key in different]
+        words = [case.attribution.recording.name.removeprefix(start)] * recordings + [
+            str(case.setting(key)) for key in different
+        ]
         return " · ".join(words + [str(case.name)] * (targets or not words))
 
     return tab

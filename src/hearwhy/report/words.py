@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterable, Sequence
 
@@ -74,6 +75,13 @@ def listing(names: Iterable[str]) -> str:
     if len(names) > MANY:
         return f"{', '.join(names[: MANY - 1])} and {len(names) - MANY + 1} more"
     return joined(names, "and")
+
+
+def shared_start(names: Sequence[str]) -> str:
+    """Return the words that all names begin with; windows of one file are told apart by what follows."""
+    rows = [name.split(" ")[:-1] for name in names]
+    same = itertools.takewhile(lambda words: len(set(words)) == 1, zip(*rows, strict=False))
+    return "".join(f"{words[0]} " for words in same) if len(rows) > 1 else ""
 
 
 def joined(names: Sequence[str], word: str) -> str:
