@@ -131,10 +131,9 @@ def _tab_words(attributions: Sequence[Attribution]) -> Any:
     ]
 
     def tab(case: Case) -> str:
-        words = [case.attribution.recording.name.removeprefix(start)] * recordings + [
-            str(case.setting(key)) for key in different
-        ]
-        return " · ".join(words + [str(case.name)] * (targets or not words))
+        said = [case.attribution.recording.name.removeprefix(start)] * recordings
+        said += [str(case.setting(key)) for key in different]
+        return " · ".join(said + [str(case.name)] * (targets or not said))
 
     return tab
 
