@@ -21,7 +21,7 @@ from hearwhy.windowing import windows
 
 MIN_DURATION_S = 0.032  # one frame of 512 samples at 16 kHz: nothing shorter can be classified
 BATCH_SAMPLES = 2**22  # samples a batch may hold: 16 MiB of audio, so that mixing stays in reach of the caches
-MAX_BATCH = 64  # on a CPU nothing is gained above; on a GPU give batch_size
+MAX_BATCH = 64  # windows; where more at a time pays, on a GPU say, give batch_size
 
 Advance = Callable[[int], None]
 """Told the number of forward passes that were just made."""

@@ -245,13 +245,13 @@ def main() -> None:
     try:
         code = app(standalone_mode=False) or 0
         if code == INTERRUPTED:  # typer turns Ctrl-C into this code, older ones into Abort
-            say("hearwhy: interrupted; nothing was written.")
+            say("hearwhy: interrupted; nothing half-written is left.")
         raise SystemExit(code)
     except WrongUsage as error:
         error.show()
         raise SystemExit(2) from None
     except (KeyboardInterrupt, typer.Abort):
-        say("hearwhy: interrupted; nothing was written.")
+        say("hearwhy: interrupted; nothing half-written is left.")
         raise SystemExit(INTERRUPTED) from None
     except (ValueError, TypeError, OSError, ImportError, RuntimeError) as error:
         if os.environ.get("HEARWHY_DEBUG") == "1":

@@ -34,9 +34,8 @@ class Game:
             raise ValueError(f"Every part of {parts.recording.name} is over 60 dB below it; there is nothing to switch off.")
         self.n = int(self.present.sum())
         self.shape = self.full_shape if bool(self.present.all()) else (self.n,)
-        self.gradient: Callable[[Tensor], Tensor] | None = None
-        if gradient and score.gradient is not None:
-            self.gradient = self._gradient
+        self._slope = score.gradient if gradient else None
+        self.gradient: Callable[[Tensor], Tensor] | None = None if self._slope is None else self._gradient
         self._asked: dict[bytes, Tensor] = {}
 
     def __call__(self, mask: Tensor) -> Tensor:
@@ -66,6 +65,5 @@ class Game:
         return full.reshape(len(values), *self.full_shape)
 
     def _gradient(self, mask: Tensor) -> Tensor:
-        slope = self.score.gradient
-        assert slope is not None
-        return slope(self.expand(mask)).flatten(2)[:, :, self.present.flatten()].reshape(len(mask), -1, *self.shape)
+        assert self._slope is not None
+        return self._slope(self.expand(mask)).flatten(2)[:, :, self.present.flatten()].reshape(len(mask), -1, *self.shape)

@@ -26,12 +26,13 @@ class Staging:
 
     def __enter__(self) -> Staging:
         self._check()
+        self._made = [path for path in (self.folder, *self.folder.parents) if not path.exists()]
         try:
             self.folder.parent.mkdir(parents=True, exist_ok=True)
             self.path = Path(tempfile.mkdtemp(prefix=f".{self.folder.name}-", dir=self.folder.parent))
             self.folder.mkdir(exist_ok=True)
         except OSError as error:
-            self._clear()
+            self.undo()
             raise OSError(f"{self.folder} cannot be written ({error.strerror}); give another folder.") from error
         return self
 
@@ -39,10 +40,9 @@ class Staging:
         try:
             if kind is None:
                 self._move()
-            elif not any(self.folder.iterdir()):
-                self.folder.rmdir()
+                self._made = []
         finally:
-            self._clear()
+            self.undo()
 
     def _check(self) -> None:
         if self.folder.exists() and not self.folder.is_dir():
@@ -69,13 +69,21 @@ class Staging:
             (self.folder / path).parent.mkdir(parents=True, exist_ok=True)
             (self.path / path).replace(self.folder / path)
         (self.folder / LEDGER).write_text("".join(f"{path.as_posix()}\n" for path in new))
-        for folder in sorted((path for path in self.folder.rglob("*") if path.is_dir()), reverse=True):
-            if not any(folder.iterdir()):
-                folder.rmdir()
+        # Only folders that an earlier result had filled; an empty one of yours stays.
+        left = {folder for path in earlier for folder in path.parents} - {Path()}
+        _remove_empty([self.folder / folder for folder in sorted(left, reverse=True)])
 
-    def _clear(self) -> None:
+    def undo(self) -> None:
+        """Remove what was staged, and the folders that were made for it and hold nothing."""
         if hasattr(self, "path"):
             shutil.rmtree(self.path, ignore_errors=True)
+        _remove_empty(self._made)
+
+
+def _remove_empty(folders: list[Path]) -> None:
+    for folder in folders:
+        if folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()
 
 
 def _files(path: Path) -> list[Path]:
@@ -84,11 +92,4 @@ def _files(path: Path) -> list[Path]:
 
 def check_folder(folder: str | Path) -> None:
     """Raise OSError where a result could not be written to `folder`; leaves nothing behind, not even the folder."""
-    staging = Staging(folder)
-    existed = staging.folder.exists()
-    try:
-        staging.__enter__()
-        if not existed:
-            staging.folder.rmdir()
-    finally:
-        staging._clear()
+    Staging(folder).__enter__().undo()

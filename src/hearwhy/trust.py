@@ -17,7 +17,7 @@ from hearwhy.result import Attribution
 from hearwhy.types import Classifier, Estimate, Recording, Scale
 
 MAX_SWITCHES = 8  # components up to which the model is asked about every mix: 256 masks
-N_CHECKS = 64  # held-out masks behind fidelity: a standard error of R^2 of about 0.01 near 0.95
+N_CHECKS = 64  # held-out masks behind fidelity; they are asked besides the method's own
 N_FIT = 1024  # masks behind the best additive fit where asking costs nothing
 LEVELS_DB = (-12.0, -6.0, 6.0)
 LEVEL_SHARE = 0.5  # the level matters where it moves the score by half of the strongest component's value

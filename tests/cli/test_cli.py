@@ -286,3 +286,12 @@ def test_a_folder_that_cannot_be_written_is_said_before_the_model_is_asked(run, 
     code, _, said = run("explain", song, "--model", "py:cli_models:flat", "--out", song)
     assert code == 1
     assert "is a file; give a folder" in said
+
+
+def test_empty_folders_of_yours_stay_and_a_failure_leaves_no_parents(run, song, tmp_path):
+    (tmp_path / "out" / "yours" / "empty").mkdir(parents=True)
+    words = ["explain", song, *FINE, "--components", "bands:2", "--out", tmp_path / "out"]
+    assert run(*words)[0] == run(*words)[0] == 0
+    assert (tmp_path / "out" / "yours" / "empty").is_dir()
+    assert run("explain", song, *FINE, "--target", "dog", "--out", tmp_path / "a" / "b" / "c")[0] == 1
+    assert not (tmp_path / "a").exists()
