@@ -9,7 +9,7 @@ SRC = Path(__file__).parents[1] / "src" / "hearwhy"
 # A room may import from its own rank and from those before it.
 RANKS = [
     ["types"],
-    ["audio", "front_ends"],
+    ["audio", "front_ends", "cache"],
     ["components", "separators", "networks", "classifiers"],
     ["windowing", "asking", "attribution"],
     ["game", "result", "trust", "plan", "staging", "storage", "attributing", "explain"],

@@ -226,7 +226,7 @@ def data_band(
 
 @app.command("list")
 def list_names(
-    what: Annotated[str, typer.Argument(help="methods, components, fills, models, separators or recipes")],
+    what: Annotated[str, typer.Argument(help="methods, components, fills, models, descriptions, separators or recipes")],
 ) -> None:
     """List what there is to choose from."""
     from hearwhy.listing import LISTS

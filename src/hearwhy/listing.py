@@ -37,6 +37,13 @@ def models() -> dict[str, str]:
     return MODELS
 
 
+def descriptions() -> dict[str, str]:
+    """Return every key of the TOML that describes a model file."""
+    from hearwhy.classifiers.description import KEYS
+
+    return KEYS
+
+
 def separators() -> dict[str, str]:
     """Return every separator."""
     from hearwhy.separators import SEPARATORS
@@ -56,6 +63,7 @@ LISTS: dict[str, Callable[[], dict[str, str]]] = {
     "components": components,
     "fills": fills,
     "models": models,
+    "descriptions": descriptions,
     "separators": separators,
     "recipes": recipes,
 }

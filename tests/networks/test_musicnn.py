@@ -11,7 +11,8 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from hearwhy.classifiers.musicnn import FRONT_END, VARIANTS, WINDOW, cache_folder, load
+from hearwhy.cache import cache_folder
+from hearwhy.classifiers.musicnn import FRONT_END, VARIANTS, WINDOW, load
 from hearwhy.fetch import fetch_musicnn
 from hearwhy.networks.musicnn import Musicnn, MusicnnVGG
 from hearwhy.types import Classifier

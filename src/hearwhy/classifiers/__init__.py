@@ -1,16 +1,21 @@
-"""Classifiers: adapters that turn models people have into the `Classifier` protocol, and the names they go by."""
+"""Classifiers: adapters that turn models people have into the `Classifier` protocol, and the names they go by.
+
+A new kind of model is a file here with a function ``load(argument, **options) -> Classifier`` and a line in `LOADERS` and in
+`MODELS`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import importlib
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from hearwhy.types import Classifier
 
-__all__ = ["LOADERS", "classifier"]
+__all__ = ["LOADERS", "MODELS", "classifier"]
 
 
-def classifier(model: str | Callable[..., Any]) -> Classifier:
+def classifier(model: str | Callable[..., Any], *, prompts: Sequence[str] = ()) -> Classifier:
     """Return a classifier by name, or made of any callable.
 
     Parameters
@@ -18,47 +23,57 @@ def classifier(model: str | Callable[..., Any]) -> Classifier:
     model
         One of the names that ``hearwhy list models`` shows, ``"py:module:attribute"``, or a callable that maps a
         (batch, channel, time) tensor to (batch, label) and carries ``sample_rate`` and ``labels``.
+    prompts
+        What a model of sound and text (``clap:``) shall tell apart, in words.
 
     Raises
     ------
     ValueError
-        The name is unknown, or the callable does not say what is needed.
+        The name is unknown, the callable or the file does not say what is needed, or prompts are given to a model that
+        takes none.
     FileNotFoundError
-        The model must be fetched first.
+        The model must be fetched first, or there is no such file.
+    ImportError
+        The library that reads such a model is not installed.
     """
     if not isinstance(model, str):
         from hearwhy.classifiers.callable import checked, from_callable
 
         return checked(model) if isinstance(model, Classifier) else from_callable(model)
-    name, _, variant = model.partition(":")
+    name, _, argument = model.partition(":")
     if name not in LOADERS:
         raise ValueError(f"There is no model {model!r}; give one of {', '.join(MODELS)}.")
-    return LOADERS[name](variant)
+    if prompts and name not in PROMPTED:
+        raise ValueError(f"{model} has its own labels and takes no prompts; leave --prompts out.")
+    load = importlib.import_module(f"hearwhy.classifiers.{LOADERS[name]}").load
+    return load(argument, prompts=tuple(prompts)) if name in PROMPTED else load(argument)
 
 
-def _band(variant: str) -> Classifier:
-    from hearwhy.classifiers.band import load
-
-    return load(variant)
-
-
-def _musicnn(variant: str) -> Classifier:
-    from hearwhy.classifiers.musicnn import load
-
-    return load(variant or "MTT_musicnn")
-
-
-def _callable(path: str) -> Classifier:
-    from hearwhy.classifiers.callable import load
-
-    return load(path)
-
-
-LOADERS: dict[str, Callable[[str], Classifier]] = {"band": _band, "musicnn": _musicnn, "py": _callable}
+LOADERS = {
+    "band": "band",
+    "musicnn": "musicnn",
+    "birdnet": "birdnet",
+    "hf": "hugging_face",
+    "clap": "clap",
+    "torch": "torch_file",
+    "onnx": "onnx_file",
+    "keras": "keras_file",
+    "litert": "litert_file",
+    "py": "callable",
+}
+"""The module of this folder that loads each kind; nothing is imported before it is asked for."""
+PROMPTED = ("clap",)
 MODELS = {
     "band": "guitar or piano? A small CNN that was made to listen to the drums",
     "band:bass": "the same network, made to listen to the bass",
     "band:independent": "the same network, trained without a confounder",
     "musicnn[:MTT_musicnn|MSD_musicnn|MTT_vgg|MSD_vgg]": "music taggers of 50 tags; `hearwhy fetch musicnn` first",
+    "birdnet": "6522 species by their voices; `hearwhy fetch birdnet` first",
+    "hf:ID_OR_DIR": "Hugging Face audio classification: AST, wav2vec2, HuBERT, WavLM, Whisper",
+    "clap:ID_OR_DIR": "CLAP, a model of sound and text: --prompts says in words what to tell apart",
+    "torch:FILE": "a torch.export (.pt2) or TorchScript (.pt) file",
+    "onnx:FILE": "an ONNX file",
+    "keras:FILE": "a Keras 3 file (.keras)",
+    "litert:FILE": "a LiteRT file (.tflite)",
     "py:module:attribute": "any Python callable (batch, channel, time) -> (batch, label)",
 }

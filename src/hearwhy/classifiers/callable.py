@@ -11,9 +11,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from hearwhy.classifiers.layout import ANSWERS, AUDIO, FRAME_ANSWERS, arrange, check_layout, restore
 from hearwhy.types import Activation, Classifier
 
 ACTIVATIONS = ("softmax", "sigmoid", "probability")
+OPTIONS = ("channels", "activation", "window_s", "fingerprint", "layout", "output", "frame_s")
 HOW = "set them on the function, as in predict.sample_rate = 16000; predict.labels = ('dog', 'cat')"
 
 
@@ -23,6 +25,24 @@ class CallableClassifier:
 
     The function gets a float32 torch tensor; it may return a tensor or a NumPy array. Gradients pass through where the
     function keeps them.
+
+    Parameters
+    ----------
+    function
+        Audio, laid out as `layout` says, to the model's own numbers.
+    sample_rate, labels, channels, activation, window_s, fingerprint, name
+        As in every classifier.
+    layout
+        The axes that the function takes: batch, channel (may be left out: mono) and time, 1 for an axis of length one.
+    output
+        The axes of its answers: ``"batch label"``, or with a frame for a model that answers frame by frame.
+    frame_s
+        Seconds from one frame of the answers to the next; None: they lie evenly over the window.
+
+    Raises
+    ------
+    ValueError
+        A layout does not name the axes.
     """
 
     function: Callable[[Tensor], Any]
@@ -33,18 +53,26 @@ class CallableClassifier:
     window_s: float | None = None
     fingerprint: str | None = None
     name: str = "callable"
+    layout: str = "batch channel time"
+    output: str = "batch label"
+    frame_s: float | None = None
+
+    def __post_init__(self) -> None:
+        check_layout(self.layout, AUDIO, optional="channel" if self.channels == 1 else None)
+        check_layout(self.output, FRAME_ANSWERS if "frame" in self.output.split() else ANSWERS)
 
     def __call__(self, audio: Tensor) -> Tensor:
-        """Return the function's numbers as a tensor."""
-        answer = self.function(audio)
-        return answer if isinstance(answer, Tensor) else torch.as_tensor(np.asarray(answer))
+        """Return the function's numbers as a tensor, (batch, label) or (batch, label, frame)."""
+        answer = self.function(arrange(audio, AUDIO, self.layout))
+        return restore(answer if isinstance(answer, Tensor) else torch.as_tensor(np.asarray(answer)), self.output)
 
 
 def from_callable(function: Callable[..., Any], *, name: str | None = None) -> Classifier:
     """Return `function` as a classifier; what hearwhy must know of it stands in its attributes.
 
-    ``sample_rate`` and ``labels`` are required, ``channels`` (1), ``activation`` ("softmax"), ``window_s`` (None) and
-    ``fingerprint`` (None) have defaults. A torch module must be in eval mode.
+    ``sample_rate`` and ``labels`` are required; ``channels`` (1), ``activation`` ("softmax"), ``window_s`` (None),
+    ``fingerprint`` (None), ``layout`` ("batch channel time"), ``output`` ("batch label") and ``frame_s`` (None) have
+    defaults. A torch module must be in eval mode.
 
     Raises
     ------
@@ -59,9 +87,7 @@ def from_callable(function: Callable[..., Any], *, name: str | None = None) -> C
     missing = [key for key in ("sample_rate", "labels") if not hasattr(function, key)]
     if missing:
         raise ValueError(f"{name} does not say its {' and '.join(missing)}; {HOW}.")
-    options = {
-        key: getattr(function, key) for key in ("channels", "activation", "window_s", "fingerprint") if hasattr(function, key)
-    }
+    options = {key: getattr(function, key) for key in OPTIONS if hasattr(function, key)}
     labels = function.labels  # type: ignore[attr-defined]
     return checked(CallableClassifier(function, function.sample_rate, tuple(labels), name=name, **options))  # type: ignore[attr-defined]
 

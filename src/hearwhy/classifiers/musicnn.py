@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from pathlib import Path
 from typing import Literal
 
@@ -13,6 +12,7 @@ from jaxtyping import Float
 from safetensors import safe_open
 from torch import Tensor, nn
 
+from hearwhy.cache import cache_folder
 from hearwhy.front_ends import LogMel
 from hearwhy.networks.musicnn import N_FRAMES, N_MELS, Musicnn, MusicnnVGG
 from hearwhy.types import Activation, Classifier
@@ -130,15 +130,6 @@ def load(variant: str = "MTT_musicnn") -> Classifier:
         ) from error
     network.eval().requires_grad_(False)
     return MusicTagger(network, labels=labels, fingerprint=_fingerprint(weights)).eval()
-
-
-def cache_folder() -> Path:
-    """Return where fetched models lie: ``$HEARWHY_CACHE``, else ``hearwhy`` in the user's cache folder."""
-    if given := os.environ.get("HEARWHY_CACHE"):
-        return Path(given)
-    if os.name == "nt":
-        return Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local")) / "hearwhy"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hearwhy"
 
 
 def weights_folder(cache: Path | None = None) -> Path:

@@ -1,4 +1,4 @@
-"""Front ends: what stands between the waveform and a network; values that map audio to features, with a slope."""
+"""Log-mel spectrograms, as torch computes them with a slope."""
 
 from __future__ import annotations
 
@@ -100,6 +100,11 @@ class LogMel:
     def highest_hz(self) -> float:
         """Where the highest filter ends, in Hz."""
         return self.sample_rate / 2 if self.f_max is None else self.f_max
+
+    @property
+    def n_features(self) -> int:
+        """Values a frame: the mel bands."""
+        return self.n_mels
 
     def n_frames(self, n_samples: int) -> int:
         """Return how many frames `n_samples` samples of audio make."""

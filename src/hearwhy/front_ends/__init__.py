@@ -1,0 +1,106 @@
+"""Front ends: what stands between the waveform and a network; values that map audio to features, with a slope."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from jaxtyping import Float
+from torch import Tensor
+
+from hearwhy.front_ends.log_mel import LogMel
+
+__all__ = ["FRONT_ENDS", "FrontEnd", "LogMel", "Standardised", "front_end"]
+
+
+class FrontEnd(Protocol):
+    """Audio (batch, time) to features (batch, freq, frame), with a slope; a plain value, equal where it answers alike."""
+
+    @property
+    def sample_rate(self) -> int:
+        """Rate of the audio it is given, in Hz."""
+        ...
+
+    @property
+    def n_features(self) -> int:
+        """Values a frame."""
+        ...
+
+    def n_frames(self, n_samples: int) -> int:
+        """Return how many frames `n_samples` samples of audio make."""
+        ...
+
+    def __call__(self, audio: Float[Tensor, "batch time"]) -> Float[Tensor, "batch freq frame"]:
+        """Return the features of each row of `audio`."""
+        ...
+
+
+@dataclass(frozen=True)
+class Standardised:
+    """Another front end's features, less a mean and divided by a spread, as networks are often given them.
+
+    Parameters
+    ----------
+    front_end
+        What makes the features.
+    mean, std
+        ``(features - mean) / std``; one number each.
+    """
+
+    front_end: FrontEnd
+    mean: float
+    std: float
+
+    @property
+    def sample_rate(self) -> int:
+        """Rate of the audio it is given, in Hz."""
+        return self.front_end.sample_rate
+
+    @property
+    def n_features(self) -> int:
+        """Values a frame."""
+        return self.front_end.n_features
+
+    def n_frames(self, n_samples: int) -> int:
+        """Return how many frames `n_samples` samples of audio make."""
+        return self.front_end.n_frames(n_samples)
+
+    def __call__(self, audio: Float[Tensor, "batch time"]) -> Float[Tensor, "batch freq frame"]:
+        """Return the standardised features of each row of `audio`."""
+        return (self.front_end(audio) - self.mean) / self.std
+
+
+FRONT_ENDS = {"log_mel": LogMel}
+"""Every front end by the name that a description gives it."""
+
+
+def front_end(settings: Mapping[str, Any]) -> FrontEnd:
+    """Return the front end of a table: its ``kind``, its settings, and ``mean`` and ``std`` where it is standardised.
+
+    Raises
+    ------
+    ValueError
+        There is no such kind or setting, or a setting is out of its range.
+
+    Examples
+    --------
+    >>> front_end({"kind": "log_mel", "sample_rate": 16000, "n_fft": 512, "hop_length": 256, "n_mels": 64}).n_frames(16000)
+    63
+    """
+    rest = dict(settings)
+    kind = rest.pop("kind", None)
+    mean, std = rest.pop("mean", 0.0), rest.pop("std", 1.0)
+    if kind not in FRONT_ENDS:
+        raise ValueError(f"there is no kind {kind!r}; give one of {', '.join(FRONT_ENDS)}.")
+    made = FRONT_ENDS[kind]
+    unknown = sorted(set(rest) - set(made.__dataclass_fields__))
+    if unknown:
+        raise ValueError(f"{kind} has no setting {unknown[0]!r}; it has {', '.join(made.__dataclass_fields__)}, mean, std.")
+    missing = [name for name in ("sample_rate", "n_fft", "hop_length", "n_mels") if name not in rest]
+    if missing:
+        raise ValueError(f"{kind} needs {', '.join(missing)}.")
+    if not std > 0:
+        raise ValueError(f"std must be positive; got {std}.")
+    plain = made(**rest)
+    return plain if (mean, std) == (0.0, 1.0) else Standardised(plain, mean, std)
