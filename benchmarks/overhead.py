@@ -18,7 +18,8 @@ from pathlib import Path
 import torch
 
 import hearwhy
-from hearwhy.asking import Predict, TargetScore
+from hearwhy.asking import Predict
+from hearwhy.scoring import TargetScore
 
 
 class Recorder:

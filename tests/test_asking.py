@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from hearwhy import Predict, Recording, TargetScore, components
-from hearwhy.asking import parse_target
+from hearwhy.targets import Target, parse_target
 from hearwhy.components import with_fill
 from hearwhy.windowing import windows
 from toys import ToneDetector, noisy, tone
@@ -179,9 +179,9 @@ def test_a_model_that_leaves_torch_has_no_gradient():
 
 def test_contrasts_are_told_from_labels_with_a_dash():
     labels = ("a", "b", "a - b", "b - c", "c")
-    assert parse_target("a - b", labels) == (2, None)
-    assert parse_target("b - c - c", labels) == (3, 4)
-    assert parse_target("a - c", labels) == (0, 4)
+    assert parse_target("a - b", labels) == Target((2,))
+    assert parse_target("b - c - c", labels) == Target((3,), (4,))
+    assert parse_target("a - c", labels) == Target((0,), (4,))
 
 
 @pytest.mark.parametrize(

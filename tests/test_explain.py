@@ -287,9 +287,17 @@ def test_a_model_that_does_not_keep_its_word_is_named(model, kind, message):
         hearwhy.explain(model, noisy(), components="segments:2")
 
 
-def test_a_path_is_no_recording():
-    with pytest.raises(TypeError, match=r"takes a hearwhy.Recording; got str. Read a file with hearwhy.load"):
-        hearwhy.explain(ToneDetector(TONES), "song.wav")
+def test_a_file_is_read_and_anything_else_refused(tmp_path):
+    from hearwhy import audio
+
+    recording, _ = band()
+    path = audio.write(recording, tmp_path / "song.wav")
+    ask = lambda what: hearwhy.explain(ToneDetector(TONES), what, components="bands:3", target="low")
+    assert torch.equal(ask(path).values, ask(hearwhy.load(path)).values)
+    with pytest.raises(FileNotFoundError, match="There is no file nowhere.wav"):
+        ask("nowhere.wav")
+    with pytest.raises(TypeError, match=r"takes a hearwhy.Recording or the path of a file; got Tensor"):
+        ask(recording.audio)
 
 
 def test_targets_are_heard_by_name():
@@ -370,4 +378,5 @@ def test_a_gradient_costs_one_pass_a_step_and_one_to_find_it():
     model = ToneDetector(TONES)
     hearwhy.explain(model, recording, components=parts, target="low", method="integrated_gradients(n_steps=4)")
     asked = 1 + 4 + 8 + 3  # is there one? the steps; all 2**3 mixes of what is present; three levels
+    asked += 2 * (1 + 1 + 2 * 3)  # checked at two masks: its slope, its score, and both ways along three directions
     assert sum(model.batches) == asked

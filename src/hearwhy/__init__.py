@@ -16,13 +16,15 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hearwhy.asking import Predict, TargetScore
+    from hearwhy.asking import Predict
     from hearwhy.audio import load
     from hearwhy.classifiers import classifier
     from hearwhy.components import Parts, components
     from hearwhy.explain import explain
     from hearwhy.report import report
-    from hearwhy.result import Attribution, Timeline
+    from hearwhy.result import Attribution
+    from hearwhy.scoring import TargetScore
+    from hearwhy.timeline import Timeline
     from hearwhy.types import Classifier, Estimate, Recording
 
 __version__ = "0.1.0"
@@ -34,7 +36,7 @@ __all__ = [
 # Nothing is imported before it is asked for: `import hearwhy` and `hearwhy --help` answer at once.
 _HOME = {
     "Attribution": "result", "Classifier": "types", "Estimate": "types", "Parts": "components.parts", "Predict": "asking",
-    "Recording": "types", "TargetScore": "asking", "Timeline": "result", "classifier": "classifiers",
+    "Recording": "types", "TargetScore": "scoring", "Timeline": "timeline", "classifier": "classifiers",
     "components": "components", "explain": "explain", "load": "audio", "report": "report",
 }  # fmt: skip
 

@@ -1,7 +1,7 @@
-"""Asking: what the model says when some components are switched off, and the score made of it.
+"""Asking: what the model says when some components are switched off.
 
-`Predict` owns everything between a mask and the model's numbers: rates, channels, windows, fills, device, batches,
-duplicates, progress. `TargetScore` turns those numbers into what a method explains.
+`Predict` owns everything between a mask and the model's numbers: rates, channels, windows, frames, fills, device, batches,
+duplicates, progress.
 """
 
 from __future__ import annotations
@@ -16,12 +16,15 @@ from torch import Tensor
 from hearwhy import audio as sound
 from hearwhy.classifiers.callable import name_of
 from hearwhy.components.parts import Parts
-from hearwhy.types import Classifier, Mask, Recording, Scale
-from hearwhy.windowing import windows
+from hearwhy.targets import probabilities
+from hearwhy.types import Classifier, Mask, Recording
+from hearwhy.windowing import Listening
 
 MIN_DURATION_S = 0.032  # one frame of 512 samples at 16 kHz: nothing shorter can be classified
 BATCH_SAMPLES = 2**22  # samples a batch may hold: 16 MiB of audio, so that mixing stays in reach of the caches
 MAX_BATCH = 64  # windows; where more at a time pays, on a GPU say, give batch_size
+
+EVERYTHING = Listening()
 
 Advance = Callable[[int], None]
 """Told the number of forward passes that were just made."""
@@ -30,8 +33,8 @@ Advance = Callable[[int], None]
 class Predict:
     """The model's own numbers for masks of one recording's parts: ``predict(mask) -> (batch, draw, label)``.
 
-    A draw is one window under one fill. Every mask is asked once, however often it comes; masks are mixed as one matrix
-    product on the model's device.
+    A draw is one window under one fill, or one frame of it where the model answers frame by frame. Every mask is asked
+    once, however often it comes; masks are mixed as one matrix product on the model's device.
 
     Parameters
     ----------
@@ -45,16 +48,19 @@ class Predict:
         Draws a batch; by default as many as hold 16 MiB of audio, at most 64. Halved when memory runs out.
     advance
         Told of every batch, for a progress bar.
+    listening
+        How long its windows are, how they overlap, and which span of time counts.
 
     Raises
     ------
     ValueError
-        The recording is silent or too short, or the model's answer is not finite or not (batch, label).
+        The recording is silent or too short, nothing of the span is heard, or the model's answer is not finite or not
+        (batch, label).
     """
 
     def __init__(
         self, classifier: Classifier, parts: Parts, *, device: str = "cpu", batch_size: int | None = None,
-        advance: Advance | None = None,
+        advance: Advance | None = None, listening: Listening = EVERYTHING,
     ) -> None:  # fmt: skip
         check_recording(parts.recording)
         self.classifier, self.parts, self.device = classifier, parts, device
@@ -64,7 +70,9 @@ class Predict:
                 f"{parts.recording.name} is silent once it is brought to the model's {classifier.channels} channel(s) at "
                 f"{classifier.sample_rate} Hz; do its channels cancel? Give one channel of it."
             )
-        self.windows = windows(heard.audio.shape[-1], classifier)
+        self.listening = listening
+        self.windows = listening.windows(heard.audio.shape[-1], classifier)
+        self.frame_wise = "frame" in getattr(classifier, "output", "").split()
         self._heard = heard.padded(max(heard.audio.shape[-1], self.windows.length)).to(device)
         self.n_fills = len(parts.fills)
         self.n_draws = self.n_fills * len(self.windows.starts)
@@ -119,22 +127,38 @@ class Predict:
         groups = [self._answers_in(flat, group) for group in _chunks(self.windows.starts, max(1, self.batch_size // len(flat)))]
         return torch.cat(groups, dim=2).flatten(1, 2)
 
-    def _answers_in(self, flat: Tensor, starts: Sequence[int]) -> Tensor:
-        """Answers (mask, fill, window, label) for some neighbouring windows."""
+    def _answers_in(self, flat: Tensor, starts: Sequence[int]) -> Float[Tensor, "mask fill draw label"]:
+        """Answers of some neighbouring windows."""
         length = self.windows.length
         mixed = self._heard.span(starts[0], starts[-1] + length).mix(flat)  # (mask, fill, channel, time)
         heard = torch.stack([mixed[..., s - starts[0] : s - starts[0] + length] for s in starts], dim=2)
         batch = heard.flatten(0, 2)
-        answers = torch.cat([self._forward(part) for part in batch.split(self.batch_size)])
-        return answers.unflatten(0, heard.shape[:3])
+        answers = torch.cat([self._forward(part) for part in batch.split(self.batch_size)]).unflatten(0, heard.shape[:3])
+        if not self.frame_wise:
+            return answers
+        answers = answers.movedim(-1, 3)  # (mask, fill, window, frame, label)
+        return torch.cat([answers[:, :, i, self._frames(s, answers.shape[3])] for i, s in enumerate(starts)], dim=2)
+
+    def _frames(self, start: int, n_frames: int) -> list[int]:
+        """Return the frames of a window that count: within the span, and not in what only fills the window."""
+        rate = self.classifier.sample_rate
+        step = getattr(self.classifier, "frame_s", None) or self.windows.length / rate / n_frames
+        end = self.parts.recording.duration_s
+        low, high = self.listening.span_s or (0.0, end)
+        centres = [start / rate + (i + 0.5) * step for i in range(n_frames)]
+        kept = [i for i, centre in enumerate(centres) if low <= centre < min(high, end)]
+        middle = (low + min(high, end)) / 2  # of a span shorter than a frame
+        return kept or [i for i, centre in enumerate(centres) if abs(centre - middle) <= step / 2][:1]
 
     def _forward(self, batch: Tensor) -> Tensor:
         answers = self._answer(batch)
         expected = (len(batch), len(self.classifier.labels))
-        if tuple(answers.shape) != expected:
+        if answers.ndim != 2 + self.frame_wise or tuple(answers.shape[:2]) != expected:
+            axes = "(batch, label, frame)" if self.frame_wise else "(batch, label)"
+            shape = (*expected, "frames") if self.frame_wise else expected
             raise ValueError(
-                f"The model must answer (batch, label) = {expected} for a batch of {tuple(batch.shape)}; got "
-                f"{tuple(answers.shape)}. Check its labels, and average over time inside the model."
+                f"The model must answer {axes} = {shape} for a batch of {tuple(batch.shape)}; got {tuple(answers.shape)}. "
+                "Check its labels; where it answers frame by frame, say so with output = 'batch label frame'."
             )
         self.n_calls += len(batch)
         self._advance(len(batch))
@@ -165,113 +189,6 @@ def check_recording(recording: Recording) -> None:
         )
     if sound.level_db(recording.audio) < sound.SILENCE_DB:
         raise ValueError(f"{recording.name} is silent; there is nothing in it to explain. Check the file or the channel.")
-
-
-def probabilities(answers: Float[Tensor, "*batch label"], activation: str) -> Float[Tensor, "*batch label"]:
-    """Return probabilities from the model's own numbers."""
-    if activation == "softmax":
-        return answers.softmax(dim=-1)
-    return answers.sigmoid() if activation == "sigmoid" else answers
-
-
-class TargetScore:
-    """One number per target: each draw on one stated scale, then the mean over draws.
-
-    ``log_odds`` is log p/(1-p), computed from logits without forming p (softmax: z_c - logsumexp of the others; sigmoid:
-    z_c). ``probability`` is p, ``logit`` the model's own number. A contrast "A - B" is the difference of its two labels on
-    that scale; for softmax log-odds it is log p_A/p_B, which is z_A - z_B.
-
-    Parameters
-    ----------
-    predict
-        Mask to (batch, draw, label).
-    targets
-        Labels or contrasts.
-    scale
-        None: log-odds where the model gives logits, probability where it gives only probabilities.
-
-    Raises
-    ------
-    ValueError
-        An unknown label or scale, or a scale that the model cannot be explained on.
-    """
-
-    def __init__(self, predict: Predict, targets: Sequence[str], *, scale: Scale | None = None) -> None:
-        classifier = predict.classifier
-        self.predict, self.targets = predict, tuple(targets)
-        self.activation = classifier.activation
-        self.scale: Scale = checked_scale(scale, classifier)
-        self._pairs = [parse_target(target, classifier.labels) for target in targets]
-
-    def __call__(self, mask: Mask) -> Float[Tensor, "batch target"]:
-        """Return the score of every target under every mask."""
-        return self._score(self.predict(mask)).to(torch.float32)
-
-    @property
-    def gradient(self) -> Callable[[Tensor], Tensor] | None:
-        """Soft mask (batch, *component) to d score / d mask (batch, target, *component); None without gradients."""
-        return self._gradient if self._differentiable() else None
-
-    def _differentiable(self) -> bool:
-        try:
-            probe = torch.ones(1, *self.predict.parts.shape, requires_grad=True)
-            return self.predict.soft(probe).requires_grad
-        except (RuntimeError, TypeError, ValueError):  # a callable that leaves torch
-            return False
-
-    def _gradient(self, mask: Tensor) -> Tensor:
-        step = max(1, self.predict.batch_size // self.predict.n_draws)
-        return torch.cat([self._gradient_of(chunk) for chunk in mask.split(step)])
-
-    def _gradient_of(self, mask: Tensor) -> Tensor:
-        mask = mask.detach().to(torch.float32).requires_grad_(True)
-        score = self._score(self.predict.soft(mask)).sum(dim=0)  # masks do not touch each other, so a sum keeps them apart
-        slopes = [torch.autograd.grad(value, mask, retain_graph=True)[0] for value in score]
-        return torch.stack(slopes, dim=1).to("cpu", torch.float32)
-
-    def _score(self, answers: Tensor) -> Tensor:
-        """(batch, draw, label) to (batch, target)."""
-        answers = answers.to(torch.float64)
-        columns = [self._column(answers, a) if b is None else self._contrast(answers, a, b) for a, b in self._pairs]
-        return torch.stack(columns, dim=-1).mean(dim=1)
-
-    def _column(self, answers: Tensor, label: int) -> Tensor:
-        if self.scale == "probability":
-            return probabilities(answers, self.activation)[..., label]
-        if self.scale == "log_odds" and self.activation == "softmax":
-            others = torch.cat([answers[..., :label], answers[..., label + 1 :]], dim=-1)
-            return answers[..., label] - others.logsumexp(dim=-1)
-        return answers[..., label]
-
-    def _contrast(self, answers: Tensor, a: int, b: int) -> Tensor:
-        if self.scale == "probability":
-            return self._column(answers, a) - self._column(answers, b)
-        return answers[..., a] - answers[..., b]
-
-
-def checked_scale(scale: Scale | None, classifier: Classifier) -> Scale:
-    """Return the scale to explain on, or raise ValueError where the model does not allow it."""
-    if scale is None:
-        return "probability" if classifier.activation == "probability" else "log_odds"
-    if scale not in ("log_odds", "probability", "logit"):
-        raise ValueError(f"There is no scale {scale!r}; give log_odds, probability or logit.")
-    if classifier.activation == "probability" and scale != "probability":
-        raise ValueError(
-            f"The model gives probabilities only, so it cannot be explained on the scale {scale}; leave --scale out."
-        )
-    return scale
-
-
-def parse_target(target: str, labels: Sequence[str]) -> tuple[int, int | None]:
-    """Return the index of a label, or the two indices of a contrast "A - B"."""
-    if target in labels:
-        return labels.index(target), None
-    for at in range(len(target)):  # a label may itself hold " - "
-        left, right = target[:at], target[at + 3 :]
-        if target[at : at + 3] == " - " and left in labels and right in labels:
-            return labels.index(left), labels.index(right)
-    shown = ", ".join(labels[:12]) + (f" and {len(labels) - 12} more" if len(labels) > 12 else "")
-    raise ValueError(f"The model has no label {target!r}; it has {shown}. A contrast is written 'A - B'.")
 
 
 def _chunks(items: Sequence, size: int) -> Iterator[Sequence]:  # type: ignore[type-arg]

@@ -12,11 +12,13 @@ from torch import Tensor
 
 from hearwhy import __version__
 from hearwhy import audio as sound
-from hearwhy.asking import Predict, TargetScore
+from hearwhy.asking import Predict
+from hearwhy.check.gradients import check_masks
 from hearwhy.components.parts import Parts
 from hearwhy.game import Game
 from hearwhy.plan import MAX_WITHOUT, Meter, Plan
 from hearwhy.result import Attribution
+from hearwhy.scoring import TargetScore
 from hearwhy.trust import MAX_SWITCHES, check_levels, fidelity, interaction_share, other_fill
 from hearwhy.types import Classifier
 
@@ -51,11 +53,12 @@ def attribute(model: Classifier, parts: Parts, other: Parts | None, plan: Plan, 
         fidelity=fidelity(game, estimate, plan.entry, seed=plan.seed),
         interaction_share=interaction_share(game, plan.entry, seed=plan.seed),
     )
+    slope = _gradient_check(game)
     asked = game.score.predict.n_calls
-    levels, level_calls = check_levels(attribution, model, plan.scale, advance=meter.advance, device=plan.device)
+    levels, level_calls = check_levels(attribution, model, game.score, advance=meter.advance)
     second, second_calls = _second_fill(attribution, model, other, plan, meter.advance)
     seconds = round(time.perf_counter() - started, 3)
-    settings = _settings(model, game, plan) | {"n_masks": n_masks, "seconds": seconds}
+    settings = _settings(model, game, plan) | slope | {"n_masks": n_masks, "seconds": seconds}
     return replace(
         attribution,
         second_fill=second,
@@ -66,8 +69,13 @@ def attribute(model: Classifier, parts: Parts, other: Parts | None, plan: Plan, 
 
 
 def _game(model: Classifier, parts: Parts, plan: Plan, advance: Callable[[int], None]) -> Game:
-    predict = Predict(model, parts, device=plan.device, batch_size=plan.batch_size, advance=advance)
-    return Game(TargetScore(predict, plan.targets, scale=plan.scale), gradient=plan.entry.asks == "gradient")
+    predict = Predict(model, parts, device=plan.device, batch_size=plan.batch_size, advance=advance, listening=plan.listening)
+    return Game(TargetScore(predict, plan.targets, scale=plan.scale), gradient=plan.entry.asks != "score")
+
+
+def _gradient_check(game: Game) -> dict[str, Any]:
+    """What finite differences say of the slope that the method followed; nothing where it followed none."""
+    return {} if game.gradient is None else {"gradient_check": check_masks(game).as_json()}
 
 
 def _second_fill(
@@ -103,7 +111,7 @@ def _settings(model: Classifier, game: Game, plan: Plan) -> dict[str, Any]:
     history = [*recording.history, *sound.conversion(recording, model.sample_rate, model.channels)]
     return {
         "model": plan.model, "fingerprint": model.fingerprint, "activation": model.activation,
-        "window_s": model.window_s, "n_windows": len(predict.windows.starts),
+        "window_s": model.window_s, "n_windows": len(predict.windows.starts), "span_s": predict.listening.span_s,
         "history": history + [predict.windows.note] * (predict.windows.note is not None),
         "components": parts.spec, "fill": ", ".join(parts.fill_names), "gap_db": parts.gap_db,
         "made_of_recording": parts.linear, "method": plan.method, "options": dict(plan.options), "scale": plan.scale,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import os
 import tempfile
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -66,23 +65,49 @@ def load(path: str | Path, *, start_s: float = 0.0, duration_s: float | None = N
     return Recording(audio=audio, sample_rate=rate, name=path.name, history=history)
 
 
-def windows(path: str | Path, window_s: float) -> Iterator[Recording]:
-    """Yield a long file as recordings of `window_s` seconds, decoding one at a time; the last may be shorter.
+class Stream:
+    """A sound file that is read piece by piece, so that memory does not grow with it; a context manager.
 
-    Memory does not grow with the file. Errors are those of `load`.
+    Parameters
+    ----------
+    path
+        WAV, FLAC, OGG, MP3 or whatever else libsndfile reads.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        As `load`.
+
+    Examples
+    --------
+    >>> with Stream("an_hour.flac") as hour:  # doctest: +SKIP
+    ...     minute = hour.cut(600.0, 660.0)
     """
-    path = Path(path)
-    with _open(path) as file:
-        rate = int(file.samplerate)
-        length = round(window_s * rate)
-        if length < 1:
-            raise ValueError(f"window_s must be at least one sample long; got {window_s} s at {rate} Hz.")
-        start = 0
-        while start < file.frames:
-            audio = _read(file, min(length, file.frames - start), path)
-            span = f"{start / rate:.2f}-{(start + audio.shape[1]) / rate:.2f} s"
-            yield Recording(audio=audio, sample_rate=rate, name=f"{path.name} {span}", history=(f"read {span}",))
-            start += audio.shape[1]
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self._file = _open(self.path)
+        self.sample_rate = int(self._file.samplerate)
+        self.n_samples, self.n_channels = int(self._file.frames), int(self._file.channels)
+
+    def __enter__(self) -> Stream:
+        return self
+
+    def __exit__(self, *reason: object) -> None:
+        self._file.close()
+
+    @property
+    def duration_s(self) -> float:
+        """Length in seconds."""
+        return self.n_samples / self.sample_rate
+
+    def cut(self, start_s: float, stop_s: float) -> Recording:
+        """Return what lies between two times as a recording of its own, named by them; only that is decoded."""
+        start, stop = round(start_s * self.sample_rate), min(round(stop_s * self.sample_rate), self.n_samples)
+        self._file.seek(start)
+        audio = _read(self._file, max(1, stop - start), self.path)
+        span = f"{start / self.sample_rate:.2f}-{stop / self.sample_rate:.2f} s"
+        return Recording(audio, self.sample_rate, f"{self.path.name} {span}", (f"read {span}",))
 
 
 def _open(path: Path):  # type: ignore[no-untyped-def]  # soundfile ships no types

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Literal, overload
 
 import torch
 
 from hearwhy import audio as sound
-from hearwhy.asking import Predict, check_recording, checked_scale
+from hearwhy.asking import Predict, check_recording
 from hearwhy.attributing import attribute
 from hearwhy.attribution.parsing import parse_method
 from hearwhy.classifiers import classifier as find_classifier
@@ -18,16 +20,20 @@ from hearwhy.components import components as make_components
 from hearwhy.components import with_fill
 from hearwhy.components.parts import Parts
 from hearwhy.plan import Meter, Plan, Progress, expected_calls
-from hearwhy.result import Attribution, Timeline
+from hearwhy.result import Attribution
+from hearwhy.scoring import checked_scale
+from hearwhy.targets import check_targets, chosen, needs_answer, split_span
+from hearwhy.timeline import Timeline
 from hearwhy.trust import whole
 from hearwhy.types import Classifier, Recording, Scale
-from hearwhy.windowing import windows
+from hearwhy.windowed import PerWindow, Source, explain_windows
+from hearwhy.windowing import Listening
 
 
 @overload
 def explain(
     classifier: str | Classifier | Callable[..., Any],
-    recording: Recording,
+    recording: Recording | str | Path,
     *,
     components: str | Parts = ...,
     target: str | Sequence[str] = ...,
@@ -38,13 +44,15 @@ def explain(
     seed: int = ...,
     device: str = ...,
     batch_size: int | None = ...,
+    window_s: float | None = ...,
+    overlap: float = ...,
     per_window: Literal[False] = ...,
     progress: Progress | None = ...,
 ) -> Attribution: ...
 @overload
 def explain(
     classifier: str | Classifier | Callable[..., Any],
-    recording: Recording,
+    recording: Recording | str | Path,
     *,
     components: str | Parts = ...,
     target: str | Sequence[str] = ...,
@@ -55,12 +63,14 @@ def explain(
     seed: int = ...,
     device: str = ...,
     batch_size: int | None = ...,
-    per_window: Literal[True],
+    window_s: float | None = ...,
+    overlap: float = ...,
+    per_window: Literal[True] | PerWindow,
     progress: Progress | None = ...,
 ) -> Timeline: ...
 def explain(
     classifier: str | Classifier | Callable[..., Any],
-    recording: Recording,
+    recording: Recording | str | Path,
     *,
     components: str | Parts = "segments:8",
     target: str | Sequence[str] = "top",
@@ -71,7 +81,9 @@ def explain(
     seed: int = 0,
     device: str = "cpu",
     batch_size: int | None = None,
-    per_window: bool = False,
+    window_s: float | None = None,
+    overlap: float = 0.0,
+    per_window: bool | PerWindow = False,
     progress: Progress | None = None,
 ) -> Attribution | Timeline:
     """Return what the classifier's decision on the recording rests on.
@@ -81,11 +93,12 @@ def explain(
     classifier
         A classifier, its name (``hearwhy list models``), or any callable that `hearwhy.classifier` takes.
     recording
-        What to explain.
+        What to explain; or a sound file, which `per_window` reads window by window, however long it is.
     components
         What to switch off: a spec (``hearwhy list components``) or parts made before.
     target
-        A label, a contrast "A - B", several of them, ``"top"`` for the most probable label, ``"all"`` for every label.
+        A label, "A + B" (the one or the other), a contrast "A - B", several of them; ``"top"``, ``"top:3"``, ``"above:0.5"``
+        or ``"all"`` for labels that the model chooses. "dog@2.1-2.6s" asks about what is heard between two times.
     method
         Name and options of a method, as in ``"lime(n_samples=500)"`` (``hearwhy list methods``).
     fill
@@ -99,8 +112,11 @@ def explain(
         Seed of everything that is sampled.
     device, batch_size
         Where the model runs, and how many windows at a time (found by itself).
+    window_s, overlap
+        Seconds at a time, for a model that takes any length; share of a window that the next one hears again (0 to 0.95).
     per_window
-        Explain every window of the model by itself and return a `Timeline`; a spec is then applied window by window.
+        Explain every window of the model by itself and return a `Timeline`; a spec is then applied window by window. A
+        `PerWindow` says how many, and where they are kept so that an interrupted run goes on.
     progress
         Told (done, expected) forward passes.
 
@@ -127,42 +143,86 @@ def explain(
     model = find_classifier(classifier)
     _move(model, device)
     _check(recording, components, seed)
+    wanted, span_s = split_span([target] if isinstance(target, str) else list(target), model.labels)
+    check_targets(wanted, model.labels)
+    listening = Listening(window_s, overlap, span_s)
     name, options, entry = parse_method(method, seed=seed)
-    wanted = [target] if isinstance(target, str) else list(target)
-    label, spent = _first_label(model, recording, device, batch_size) if "top" in wanted else (None, 0)
     called = classifier if isinstance(classifier, str) else name_of(model)
-    targets, on = _targets(wanted, label, model), checked_scale(scale, model)
-    plan = Plan(called, name, options, entry, targets, on, seed, device, batch_size, spent)
+    on = checked_scale(scale, model)
+    plan = Plan(called, name, options, entry, tuple(wanted), on, seed, device, batch_size, listening=listening)
     meter = Meter(progress, 0)
-
-    def filled(audio: Recording) -> tuple[Parts, Parts | None]:
-        return _filled(make_components(components, audio) if isinstance(components, str) else components, fill, second_fill)
-
-    if not per_window:
-        parts, other = filled(recording)
-        meter.expected = expected_calls(model, parts, plan, other)
-        return attribute(model, parts, other, plan, meter)
-    if isinstance(components, str):
-        return _timeline(model, recording, lambda start, stop: filled(sound.cut(recording, start, stop)), plan, meter)
-    parts, other = filled(recording)  # filled before they are cut: a fill is shared over the whole recording
-    return _timeline(model, recording, lambda start, stop: (_span(parts, start, stop), _span(other, start, stop)), plan, meter)
-
-
-def _check(recording: Recording, components: str | Parts, seed: int) -> None:
+    split = Split(components, fill, second_fill)
+    if per_window:
+        with nullcontext(recording) if isinstance(recording, Recording) else sound.Stream(recording) as heard:
+            how = per_window if isinstance(per_window, PerWindow) else PerWindow()
+            return explain_windows(model, split.source(heard), plan, meter, how)
     if not isinstance(recording, Recording):
-        raise TypeError(f"explain takes a hearwhy.Recording; got {type(recording).__name__}. Read a file with hearwhy.load.")
-    check_recording(recording)
-    if isinstance(components, Parts) and components.recording.fingerprint != recording.fingerprint:
-        raise ValueError(f"The components were made of {components.recording.name}, not of {recording.name}; make them anew.")
+        recording = sound.load(recording)
+    plan = _with_targets(plan, model, recording)
+    parts, other = split.of(recording)
+    meter.expected = expected_calls(model, parts, plan, other)
+    return attribute(model, parts, other, plan, meter)
+
+
+@dataclass(frozen=True)
+class Split:
+    """How recordings are taken apart: a spec or parts made before, the fill, and the fill of the repetition."""
+
+    components: str | Parts
+    fill: str | None
+    second_fill: str | None
+
+    def of(self, recording: Recording) -> tuple[Parts, Parts | None]:
+        """Return a recording's parts under the first fill, and under the second."""
+        made = make_components(self.components, recording) if isinstance(self.components, str) else self.components
+        first = made if self.fill is None else with_fill(made, self.fill)
+        return first, None if self.second_fill is None else with_fill(made, self.second_fill)
+
+    def source(self, recording: Recording | sound.Stream) -> Source:
+        """Return the windows of a recording: a spec is applied to each by itself, parts made before are cut."""
+        if isinstance(recording, sound.Stream):
+            name = recording.path.name
+            return Source(name, recording.duration_s, recording.cut, lambda window, start_s, stop_s: self.of(window))
+
+        def cut(start_s: float, stop_s: float) -> Recording:
+            return sound.cut(recording, *samples(start_s, stop_s))
+
+        def samples(start_s: float, stop_s: float) -> tuple[int, int]:
+            return round(start_s * recording.sample_rate), round(stop_s * recording.sample_rate)
+
+        if isinstance(self.components, str):
+            return Source(recording.name, recording.duration_s, cut, lambda window, start_s, stop_s: self.of(window))
+        parts, other = self.of(recording)  # filled before they are cut: a fill is shared over the whole recording
+        return Source(
+            recording.name, recording.duration_s, cut,
+            lambda window, *span_s: (_span(parts, *samples(*span_s)), _span(other, *samples(*span_s))),
+        )  # fmt: skip
+
+
+def _check(recording: Recording | str | Path, components: str | Parts, seed: int) -> None:
+    if not isinstance(recording, Recording | str | Path):
+        got = type(recording).__name__
+        raise TypeError(f"explain takes a hearwhy.Recording or the path of a file; got {got}. Read a file with hearwhy.load.")
+    if isinstance(recording, Recording):
+        check_recording(recording)
+    if isinstance(components, Parts) and not (
+        isinstance(recording, Recording) and components.recording.fingerprint == recording.fingerprint
+    ):
+        called = recording.name if isinstance(recording, Recording) else recording
+        raise ValueError(f"The components were made of {components.recording.name}, not of {called}; make them anew.")
     if not 0 <= seed < 2**63:
         raise ValueError(f"seed is a whole number from 0 to 2**63 - 1; got {seed}.")
 
 
-def _targets(wanted: Sequence[str], top: str | None, model: Classifier) -> tuple[str, ...]:
-    if not wanted:
-        raise ValueError("No target was given; give a label, 'top' or 'all'.")
-    named = [model.labels if target == "all" else (top or "",) if target == "top" else (target,) for target in wanted]
-    return tuple(dict.fromkeys(label for labels in named for label in labels))
+def _with_targets(plan: Plan, model: Classifier, recording: Recording) -> Plan:
+    """Return the plan with the labels that the model chooses in the place of keywords."""
+    row: list[float] = []
+    spent = 0
+    if needs_answer(plan.targets):
+        predict = Predict(model, whole(recording), device=plan.device, batch_size=plan.batch_size, listening=plan.listening)
+        row = predict.probabilities(torch.ones(1, 1, dtype=torch.bool))[0].tolist()
+        spent = predict.n_calls
+    return replace(plan, targets=chosen(plan.targets, model.labels, row), spent=spent)
 
 
 def _move(model: Classifier, device: str) -> None:
@@ -175,36 +235,6 @@ def _move(model: Classifier, device: str) -> None:
         ) from error
     if module is not None:
         module.to(device)
-
-
-def _first_label(model: Classifier, recording: Recording, device: str, batch_size: int | None) -> tuple[str, int]:
-    predict = Predict(model, whole(recording), device=device, batch_size=batch_size)
-    best = predict.probabilities(torch.ones(1, 1, dtype=torch.bool))[0].argmax()
-    return model.labels[int(best)], predict.n_calls
-
-
-def _filled(parts: Parts, fill: str | None, second_fill: str | None) -> tuple[Parts, Parts | None]:
-    """Return the parts under the first fill, and under the second."""
-    return parts if fill is None else with_fill(parts, fill), None if second_fill is None else with_fill(parts, second_fill)
-
-
-def _timeline(
-    model: Classifier, recording: Recording, cut: Callable[[int, int], tuple[Parts, Parts | None]], plan: Plan, meter: Meter
-) -> Timeline:
-    heard = windows(round(recording.duration_s * model.sample_rate), model)
-    spans = tuple((start, min(stop, recording.duration_s)) for start, stop in heard.spans_s)
-    found: list[Attribution | None] = []
-    for start_s, stop_s in spans:
-        start, stop = round(start_s * recording.sample_rate), round(stop_s * recording.sample_rate)
-        if sound.level_db(recording.audio[:, start:stop]) < sound.SILENCE_DB:
-            found.append(None)
-            continue
-        parts, other = cut(start, stop)
-        meter.expected = meter.done + expected_calls(model, parts, plan, other) * (len(spans) - len(found))
-        found.append(attribute(model, parts, other, plan, meter))
-    if not any(found):
-        raise ValueError(f"Every window of {recording.name} is silent; there is nothing in it to explain.")
-    return Timeline(tuple(found), spans)
 
 
 @overload

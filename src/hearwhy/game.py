@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from hearwhy.asking import TargetScore
+from hearwhy.scoring import TargetScore
 
 
 class Game:

@@ -37,6 +37,13 @@ def models() -> dict[str, str]:
     return MODELS
 
 
+def targets() -> dict[str, str]:
+    """Return every way to say what is explained."""
+    from hearwhy.targets import USAGE
+
+    return USAGE
+
+
 def descriptions() -> dict[str, str]:
     """Return every key of the TOML that describes a model file."""
     from hearwhy.classifiers.description import KEYS
@@ -63,6 +70,7 @@ LISTS: dict[str, Callable[[], dict[str, str]]] = {
     "components": components,
     "fills": fills,
     "models": models,
+    "targets": targets,
     "descriptions": descriptions,
     "separators": separators,
     "recipes": recipes,

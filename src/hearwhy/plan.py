@@ -6,11 +6,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from hearwhy.asking import EVERYTHING
 from hearwhy.attribution import Entry
 from hearwhy.components.parts import Parts
 from hearwhy.trust import LEVELS_DB, MAX_SWITCHES, N_CHECKS
 from hearwhy.types import Classifier, Scale
-from hearwhy.windowing import windows
+from hearwhy.windowing import Listening
 
 MAX_WITHOUT = 64  # components up to which each is left out once
 
@@ -32,6 +33,7 @@ class Plan:
     device: str
     batch_size: int | None
     spent: int = 0  # forward passes that went into finding the label
+    listening: Listening = EVERYTHING
 
 
 class Meter:
@@ -53,6 +55,6 @@ def expected_calls(model: Classifier, parts: Parts, plan: Plan, other: Parts | N
     every = 2 ** min(n, 40)
     masks = min(plan.entry.n_masks(n, plan.options), every)
     extra = every - masks if len(parts.names) <= MAX_SWITCHES else min(n, MAX_WITHOUT) + N_CHECKS
-    n_windows = len(windows(round(parts.recording.duration_s * model.sample_rate), model).starts)
+    n_windows = len(plan.listening.windows(round(parts.recording.duration_s * model.sample_rate), model).starts)
     fills = (masks + extra) * len(parts.fills) + masks * (len(other.fills) if other else 0) + len(LEVELS_DB)
     return int(fills) * n_windows

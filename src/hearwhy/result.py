@@ -1,15 +1,13 @@
-"""Attribution: an explanation that can be heard, seen, saved and trusted as far as its numbers say; Timeline: one a window."""
+"""Attribution: an explanation that can be heard, seen, saved and trusted as far as its numbers say."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -175,45 +173,3 @@ class Attribution:
         ranked = sorted(zip(self.values[0].flatten().tolist(), self.names, strict=True), key=lambda pair: -abs(pair[0]))
         strongest = ", ".join(f"{name} {value:+.2f}" for value, name in ranked[:3])
         return f"Attribution({self.targets[0]!r} of {self.recording.name!r}: {strongest})"
-
-
-@dataclass(frozen=True, eq=False)
-class Timeline:
-    """One Attribution a window of a long recording; windows that were silent have none.
-
-    Parameters
-    ----------
-    attributions
-        One a window, None where the window was silent.
-    spans_s
-        Start and stop of every window in seconds.
-    """
-
-    attributions: tuple[Attribution | None, ...]
-    spans_s: tuple[tuple[float, float], ...]
-
-    def __len__(self) -> int:
-        return len(self.attributions)
-
-    @property
-    def explained(self) -> tuple[Attribution, ...]:
-        """The windows that were not silent."""
-        return tuple(attribution for attribution in self.attributions if attribution is not None)
-
-    @property
-    def values(self) -> Float[Tensor, "window target *component"]:
-        """Values over time, NaN in silent windows; every window has the same components."""
-        first = self.explained[0]
-        shapes = {tuple(attribution.values.shape) for attribution in self.explained}
-        if len(shapes) > 1:
-            raise ValueError(f"the windows were explained in different components {shapes}; look at .attributions one by one.")
-        missing = torch.full_like(first.values, math.nan)
-        return torch.stack([missing if a is None else a.values for a in self.attributions])
-
-    def save(self, folder: str | Path) -> Path:
-        """Write every window's attribution to a folder of its own, named by its number and start."""
-        folder = Path(folder)
-        for i, (attribution, (start, _)) in enumerate(zip(self.attributions, self.spans_s, strict=True)):
-            if attribution is not None:
-                attribution.save(folder / f"window-{i:03d}-{start:.1f}s")
-        return folder

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import tempfile
 from pathlib import Path
 
 LEDGER = ".hearwhy"  # names the files that were written, so that the next result can replace them and nothing else
 RESERVED = ("index.html", "attribution.json", "attribution.npz", "components.json", "plot.png", "audio")
+
+
+def partial_folder(folder: str | Path, question: str) -> Path:
+    """Return where the finished parts of long work lie until all of it is done: beside its folder, one for each question."""
+    folder = Path(folder)
+    return folder.parent / f".{folder.name}-{hashlib.sha256(question.encode()).hexdigest()[:10]}.partial"
 
 
 class Staging:

@@ -9,12 +9,13 @@ import torch
 from torch import Tensor
 
 from hearwhy import audio as sound
-from hearwhy.asking import Predict, TargetScore
+from hearwhy.asking import Predict
 from hearwhy.attribution import Entry
 from hearwhy.components.parts import Parts, equal_shares
 from hearwhy.game import Game
 from hearwhy.result import Attribution
-from hearwhy.types import Classifier, Estimate, Recording, Scale
+from hearwhy.scoring import TargetScore
+from hearwhy.types import Classifier, Estimate, Recording
 
 MAX_SWITCHES = 8  # components up to which the model is asked about every mix: 256 masks
 N_CHECKS = 64  # held-out masks behind fidelity; they are asked besides the method's own
@@ -82,7 +83,7 @@ def whole(recording: Recording) -> Parts:
 
 
 def check_levels(
-    attribution: Attribution, model: Classifier, scale: Scale, *, advance: Callable[[int], None], device: str
+    attribution: Attribution, model: Classifier, asked: TargetScore, *, advance: Callable[[int], None]
 ) -> tuple[dict[str, Any], int]:
     """Return what the model says of the recording made softer and louder, and the calls it took.
 
@@ -94,8 +95,9 @@ def check_levels(
     gains = [gain for gain in LEVELS_DB if sound.level_db(recording.audio) + gain >= sound.SILENCE_DB]
     for gain_db in gains:
         scaled = Recording(recording.audio * 10 ** (gain_db / 20), recording.sample_rate, recording.name)
-        predict = Predict(model, whole(scaled), device=device, advance=advance)
-        score = TargetScore(predict, attribution.targets, scale=scale)
+        before = asked.predict
+        predict = Predict(model, whole(scaled), device=before.device, advance=advance, listening=before.listening)
+        score = TargetScore(predict, attribution.targets, scale=asked.scale)
         shifts.append((score(ones)[0] - attribution.score_full).abs().max())
         rows.append(predict.probabilities(ones)[0])
         tops.append(attribution.labels[int(rows[-1].argmax())])

@@ -115,7 +115,7 @@ def test_components_are_written_to_be_heard(run, song, tmp_path):
     assert np.abs(whole - soundfile.read(song)[0]).max() < 6 * 2**-23  # one rounding to 24 bits a part
 
 
-@pytest.mark.parametrize("what", ["methods", "components", "fills", "models", "descriptions", "separators", "recipes"])
+@pytest.mark.parametrize("what", ["methods", "components", "targets", "fills", "models", "descriptions", "separators", "recipes"])
 def test_lists_name_what_there_is(run, what):
     code, listed, _ = run("list", what)
     assert code == 0

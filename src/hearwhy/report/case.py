@@ -5,17 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from torch import Tensor
 
-from hearwhy.asking import parse_target
-from hearwhy.report.words import Name
+from hearwhy.report.words import Name, joined
 from hearwhy.result import Attribution
+from hearwhy.targets import SUMS_TO_ONE, Target, any_of, parse_target
 
 Z95 = 1.96  # 95 % of a normal distribution lies within so many standard errors
 INAUDIBLE_GAP_DB = -90.0  # rounding of 16 bits: components that miss less than that add up to the recording
-SUMS_TO_ONE = 1e-3  # probabilities that miss 1 by more do not exclude each other
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,19 +41,37 @@ class Case:
     @property
     def aim(self) -> Name:
         """The target as it reads in a sentence: of a contrast, "A rather than B"."""
-        if self.against is None:
-            return self.name
-        return Name(f"{self.label_name(self.label)} rather than {self.label_name(self.against)}")
+        return self.what if self.against is None else Name(f"{self.what} rather than {self.against}")
+
+    @cached_property
+    def parsed(self) -> Target:
+        """The labels of the target."""
+        return parse_target(self.attribution.targets[self.target], self.attribution.labels)
 
     @property
-    def label(self) -> int:
-        """The label that is explained; of a contrast, the first."""
-        return parse_target(self.name, self.attribution.labels)[0]
+    def what(self) -> Name:
+        """What is explained, without what it is compared with: a label, or "A or B"."""
+        return self._any(self.parsed.plus)
 
     @property
-    def against(self) -> int | None:
-        """The label that a contrast compares with."""
-        return parse_target(self.name, self.attribution.labels)[1]
+    def against(self) -> Name | None:
+        """What a contrast compares with."""
+        return self._any(self.parsed.minus) if self.parsed.minus else None
+
+    def _any(self, labels: tuple[int, ...]) -> Name:
+        return Name(joined([self.attribution.labels[i] for i in labels], "or"))
+
+    def chance(self, row: Tensor) -> float:
+        """Return the probability of what is explained in a row of probabilities."""
+        return float(any_of(row, self.parsed.plus))
+
+    def chance_against(self, row: Tensor) -> float:
+        """Return the probability of what a contrast compares with."""
+        return float(any_of(row, self.parsed.minus))
+
+    def is_top(self, row: Tensor) -> bool:
+        """Return whether the most probable label of a row is what is explained."""
+        return top(row) in self.parsed.plus
 
     @property
     def values(self) -> list[float]:

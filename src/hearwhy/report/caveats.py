@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import torch
+
 from hearwhy.attribution import METHODS
 from hearwhy.report.case import Case, gap_db, top
 from hearwhy.report.verdict import nothing_present
@@ -75,12 +77,12 @@ def _level(case: Case) -> list[Finding]:
         gains = [signed(gain, 0) for gain in check["gains_db"]]
         return [("level", "passed", say("The level matters little: at {} dB the answer stays.", ", ".join(gains)))]
     said = case.attribution.labels[top(case.attribution.probabilities)]
-    rows = list(zip(check["gains_db"], check["top"], check["probabilities"], strict=True))
+    rows = list(zip(check["gains_db"], check["top"], map(torch.tensor, check["probabilities"]), strict=True))
     other = [row for row in rows if row[1] != said]
-    p = case.attribution.probabilities.tolist()[case.label]
-    gain, label, row = (other or sorted(rows, key=lambda row: -abs(row[2][case.label] - p)))[0]
+    p = case.chance(case.attribution.probabilities)
+    gain, label, row = (other or sorted(rows, key=lambda row: -abs(case.chance(row[2]) - p)))[0]
     how = f"{abs(gain):.0f} dB {'louder' if gain > 0 else 'softer'}"
-    name, number = (Name(label), max(row)) if other else (case.label_name(case.label), row[case.label])
+    name, number = (Name(label), float(row.max())) if other else (case.what, case.chance(row))
     text = say("The level matters: the same recording {} gets {} {}.", how, name, probability(number))
     return [("level", "warning", text)]
 
@@ -110,7 +112,7 @@ def _stand_in(case: Case) -> list[Finding]:
     first, without = case.attribution.top(case.target), case.attribution.without
     if first is None or without is None or case.against is not None or nothing_present(case) or len(case.positive) < 2:
         return []
-    before, after = float(case.attribution.probabilities[case.label]), float(without[first, case.label])
+    before, after = case.chance(case.attribution.probabilities), case.chance(without[first])
     if after < STAND_IN * before:
         return []
     text = say("Without {} alone little changes: the other components can stand in for it.", case.component(first))
@@ -132,14 +134,14 @@ def _incomplete(case: Case) -> list[Finding]:
 
 
 def _fill_alone(case: Case) -> list[Finding]:
-    removed = case.attribution.removed.tolist()
+    removed = case.attribution.removed
     if not case.exclusive or case.against is not None or nothing_present(case):
         return []
-    others = [p for i, p in enumerate(removed) if i != case.label]
-    if removed[case.label] < max(others, default=0.0) + LEAD:
+    others = [p for i, p in enumerate(removed.tolist()) if i not in case.parsed.plus]
+    if case.chance(removed) < max(others, default=0.0) + LEAD:
         return []
-    p = probability(removed[case.label])
-    text = say("Even with everything removed the model says {}, {}; values count from there.", case.name, p)
+    p = probability(case.chance(removed))
+    text = say("Even with everything removed the model says {}, {}; values count from there.", case.what, p)
     return [("fill alone", "note", text)]
 
 
@@ -160,11 +162,19 @@ def _scale(case: Case) -> list[Finding]:
 
 
 def _gradient(case: Case) -> list[Finding]:
-    entry = METHODS.get(str(case.setting("method")))
-    if entry is None or entry.asks != "gradient" or case.setting("gradient_check") is not None:
+    entry, check = METHODS.get(str(case.setting("method"))), case.setting("gradient_check")
+    if entry is None or entry.asks == "score":
         return []
-    text = say("The values come from the model's gradient, which was not compared with finite differences.")
-    return [("gradient", "note", text)]
+    if check is None:
+        text = say("The values come from the model's gradient, which was not compared with finite differences.")
+        return [("gradient", "note", text)]
+    if check["passed"]:
+        within = percent(check["error"]) if check["error"] >= 0.01 else "1 %"
+        return [("gradient", "passed", say("The model's gradient agrees with finite differences within {}.", within))]
+    text = say("The model's gradient is wrong: it misses finite differences by {}, and the values with it. Use kernel_shap, "
+               "which only asks for answers.", percent(check["error"]))  # fmt: skip
+    cause = () if check["cause"] is None else say(" The cause is {}.", Name(check["cause"]))
+    return [("gradient", "warning", (*text, *cause))]
 
 
 def _of_target(numbers: tuple[float | None, ...], target: int) -> float | None:

@@ -19,31 +19,31 @@ def verdict(case: Case) -> Sentence:
 
 def _prediction(case: Case) -> Sentence:
     a = case.attribution
-    p, best = a.probabilities.tolist(), top(a.probabilities)
-    mean = _windows(case)
+    p, best = a.probabilities, top(a.probabilities)
+    mean, chance = _heard(case), probability(case.chance(a.probabilities))
     if case.against is not None:
-        sides = (case.label_name(case.label), probability(p[case.label]))
-        other = (case.label_name(case.against), probability(p[case.against]))
-        return say("The model gives {} {} and {} {}{}.", *sides, *other, mean)
+        other = (case.against, probability(case.chance_against(p)))
+        return say("The model gives {} {} and {} {}{}.", case.what, chance, *other, mean)
     if not case.exclusive:
-        return say("The model hears {} with {}{}.", case.name, probability(p[case.label]), mean)
-    if best == case.label:
-        return say("The model says {}, {}{}.", case.name, probability(p[best]), mean)
-    said = say("The model says {}, {}{}; ", case.label_name(best), probability(p[best]), mean)
-    return (*said, *say("{}, which is explained here, gets {}.", case.name, probability(p[case.label])))
+        return say("The model hears {} with {}{}.", case.what, chance, mean)
+    said = (case.label_name(best), probability(float(p[best])))
+    if case.is_top(p) and len(case.parsed.plus) == 1:
+        return say("The model says {}, {}{}.", *said, mean)
+    return (*say("The model says {}, {}{}; ", *said, mean), *say("{}, which is explained here, gets {}.", case.what, chance))
 
 
-def _windows(case: Case) -> str:
-    n = case.setting("n_windows", 1) or 1
-    return f" (mean of {n} windows)" if n > 1 else ""
+def _heard(case: Case) -> str:
+    """Say which of the recording the numbers are a mean of."""
+    n, span = case.setting("n_windows", 1) or 1, case.setting("span_s")
+    between = f" between {span[0]:g} and {span[1]:g} s" if span else ""
+    return between + (f" (mean of {n} windows)" if n > 1 else "")
 
 
 def _cause(case: Case) -> Sentence:
     strongest = case.positive[0] if case.positive else None
     if nothing_present(case):
-        removed = case.attribution.removed.tolist()
-        return say("Nothing present explains it: with everything removed {} still gets {}.",
-                   case.label_name(case.label), probability(removed[case.label]))  # fmt: skip
+        still = probability(case.chance(case.attribution.removed))
+        return say("Nothing present explains it: with everything removed {} still gets {}.", case.what, still)
     if strongest is None or case.values[strongest] < _noticeable(case):
         what = "Nothing present explains it: no component raises {} noticeably."
         return say(what if _is_said(case) else "No component raises {} noticeably.", case.aim)
@@ -65,13 +65,12 @@ def nothing_present(case: Case) -> bool:
     there adds. A contrast rests on nothing where the fill alone decides it and what is there lowers it.
     """
     a = case.attribution
-    full, removed = a.probabilities.tolist(), a.removed.tolist()
     lift = float(a.score_full[case.target] - a.score_base[case.target])
     if case.against is not None:
-        return removed[case.label] > removed[case.against] and lift <= 0
-    if case.exclusive and top(full) != case.label:
+        return case.chance(a.removed) > case.chance_against(a.removed) and lift <= 0
+    if case.exclusive and not case.is_top(a.probabilities):
         return False  # it is not what the model says, so there is nothing to put down to the fill
-    said_alone = top(removed) == case.label if case.exclusive else removed[case.label] >= 0.5
+    said_alone = case.is_top(a.removed) if case.exclusive else case.chance(a.removed) >= 0.5
     strongest = max((case.values[i] for i in case.positive), default=0.0)
     return said_alone and strongest < float(a.score_base[case.target]) - _undecided(case)
 
@@ -80,7 +79,7 @@ def _undecided(case: Case) -> float:
     """Return the score that says nothing either way: even odds, or as a probability an equal share."""
     if case.setting("scale") != "probability":
         return 0.0
-    return 1 / len(case.attribution.labels) if case.exclusive else 0.5
+    return len(case.parsed.plus) / len(case.attribution.labels) if case.exclusive else 0.5
 
 
 def _noticeable(case: Case) -> float:
@@ -90,7 +89,7 @@ def _noticeable(case: Case) -> float:
 
 def _is_said(case: Case) -> bool:
     """Return whether the target is the one label that the model says."""
-    return case.exclusive and case.against is None and top(case.attribution.probabilities) == case.label
+    return case.exclusive and case.against is None and case.is_top(case.attribution.probabilities)
 
 
 def _carrier(case: Case, i: int) -> Sentence:
@@ -108,17 +107,16 @@ def _carrier(case: Case, i: int) -> Sentence:
 def _without(case: Case, i: int) -> Sentence:
     if case.attribution.without is None:
         return (".",)
-    row = case.attribution.without[i].tolist()
-    name, best = case.component(i), top(row)
+    row = case.attribution.without[i]
+    name, best, gets = case.component(i), top(row), probability(case.chance(row))
     if case.against is not None:
-        sides = (case.label_name(case.label), probability(row[case.label]))
-        return say(
-            ": without {} it is {} {} and {} {}.", name, *sides, case.label_name(case.against), probability(row[case.against])
-        )
+        sides = (case.what, gets, case.against, probability(case.chance_against(row)))
+        return say(": without {} it is {} {} and {} {}.", name, *sides)
     if not case.exclusive:
-        return say(": without {} it gets {}.", name, probability(row[case.label]))
-    if top(case.attribution.probabilities) != case.label:
-        return say(": without {}, {} gets {}.", name, case.name, probability(row[case.label]))
-    if best == case.label:
-        return say("; without {} it still says {}, {}.", name, case.label_name(best), probability(row[best]))
-    return say(": without {} it says {}, {}.", name, case.label_name(best), probability(row[best]))
+        return say(": without {} it gets {}.", name, gets)
+    if not case.is_top(case.attribution.probabilities) or len(case.parsed.plus) > 1:
+        return say(": without {}, {} gets {}.", name, case.what, gets)
+    said = (case.label_name(best), probability(float(row[best])))
+    if case.is_top(row):
+        return say("; without {} it still says {}, {}.", name, *said)
+    return say(": without {} it says {}, {}.", name, *said)

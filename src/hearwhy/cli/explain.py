@@ -1,0 +1,178 @@
+"""The commands that take a recording: explain it, or take it apart."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from hearwhy.cli.long import write_timeline
+from hearwhy.cli.options import AsJson, Audio, Device, Model, Out, Prompts, Quiet, Seed
+from hearwhy.progress import progress, say
+
+if TYPE_CHECKING:
+    from hearwhy.result import Attribution
+    from hearwhy.timeline import Timeline
+    from hearwhy.types import Recording
+
+MAX_WHOLE_BYTES = 2**28  # of a recording that is taken apart as one: 8 parts of it are 2 GiB
+
+
+def demo(out: Out = Path("hearwhy-demo"), seed: Seed = 0, quiet: Quiet = False) -> None:
+    """Explain a shipped song to you: three models, one of which hears the drums where the piano plays."""
+    from hearwhy.demo import attributions
+
+    with progress("Asking three models", quiet=quiet) as told:
+        found = attributions(seed=seed, progress=told)
+    from hearwhy.report import report
+    from hearwhy.report.summary import summarise
+    from hearwhy.staging import Staging
+
+    with Staging(out) as stage:
+        for attribution in found:
+            attribution.save(stage.path / str(attribution.settings["model"]).replace(":", "-"))
+        report(found, stage.path / "index.html")
+    for attribution in found:
+        say(f"{attribution.settings['model']:<17} {summarise(attribution)['verdict']}", quiet=quiet)
+    say(f"\nOpen {out / 'index.html'} and hear for yourself.", quiet=quiet)
+
+
+def explain(
+    audio: Audio,
+    model: Model,
+    target: Annotated[list[str], typer.Option("--target", help="See `hearwhy list targets`; may be given again.")] = ["top"],  # noqa: B006
+    components: Annotated[str, typer.Option("--components", help="See `hearwhy list components`.")] = "segments:8",
+    method: Annotated[
+        str, typer.Option("--method", help="NAME or NAME(option=value); see `hearwhy list methods`.")
+    ] = "kernel_shap",
+    fill: Annotated[
+        str, typer.Option("--fill", help="What stands where something was removed: silence, noise, or a path.")
+    ] = "silence",
+    second_fill: Annotated[str, typer.Option("--second-fill", help="Ask again under this fill; none: do not.")] = "noise",
+    scale: Annotated[str | None, typer.Option("--scale", help="log_odds, probability or logit.")] = None,
+    n_samples: Annotated[int | None, typer.Option("--n-samples", help="Masks that a sampling method asks about.")] = None,
+    prompts: Prompts = [],  # noqa: B006
+    start: Annotated[float, typer.Option("--start", help="Explain from this second on.")] = 0.0,
+    duration: Annotated[float | None, typer.Option("--duration", help="Explain so many seconds.")] = None,
+    window: Annotated[
+        float | None, typer.Option("--window", help="Seconds at a time, where the model takes any length.")
+    ] = None,
+    overlap: Annotated[float, typer.Option("--overlap", help="Share of a window that the next one hears again.")] = 0.0,
+    per_window: Annotated[bool, typer.Option("--per-window", help="A timeline: one explanation for each window.")] = False,
+    windows: Annotated[
+        str, typer.Option("--windows", help="With --per-window: how many, the most probable first, or all.")
+    ] = "60",
+    seed: Seed = 0,
+    device: Device = "cpu",
+    out: Out = Path("hearwhy-out"),
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Explain a model's decision on a recording: a page, a plot, sounds and numbers."""
+    from hearwhy import classifier
+    from hearwhy import explain as explain_recording
+    from hearwhy.staging import check_folder
+
+    check_folder(out)  # before the work, not after it
+    if n_samples is not None:
+        method = _with_option(method, "n_samples", n_samples)
+    other = "silence" if second_fill == fill else second_fill
+    named = classifier(model, prompts=prompts) if prompts else model
+    options: dict[str, Any] = {
+        "components": components, "target": target, "method": method, "fill": fill, "scale": scale, "seed": seed,
+        "second_fill": None if other in ("none", fill) else other, "device": device, "window_s": window, "overlap": overlap,
+    }  # fmt: skip
+    with progress("Asking the model", quiet=quiet or as_json) as told:
+        ask: Callable[..., Any] = partial(explain_recording, named, progress=told, **options)
+        if per_window:
+            how = {"start": start, "duration": duration, "model": model, "prompts": prompts, **options}
+            found: Attribution | Timeline = write_timeline(ask, audio, out, n_windows=_n_windows(windows), how=how)
+        else:
+            found = ask(_whole(audio, start, duration))
+            _write(found, out)
+    _tell(found, out, as_json=as_json, quiet=quiet)
+
+
+def _whole(path: Path, start: float, duration: float | None) -> Recording:
+    """Read what is explained as one, unless taking it apart would need more memory than there may be."""
+    from hearwhy.audio import Stream, load
+
+    with Stream(path) as file:
+        seconds = min(duration or math.inf, file.duration_s - start)
+        size = seconds * file.sample_rate * file.n_channels * 4
+    if size > MAX_WHOLE_BYTES:
+        raise ValueError(
+            f"{path} is {seconds / 60:.0f} minutes long, too long to be taken apart as one. Explain it window by window with "
+            "--per-window (memory does not grow with it), or a part of it with --start and --duration."
+        )
+    return load(path, start_s=start, duration_s=duration)
+
+
+def _n_windows(text: str) -> int | None:
+    if text == "all":
+        return None
+    if not text.isdigit() or int(text) < 1:
+        raise ValueError(f"--windows takes a whole number from 1 on, or all; got {text!r}.")
+    return int(text)
+
+
+def _with_option(method: str, key: str, value: object) -> str:
+    name, bracket, rest = method.partition("(")
+    if key in rest:
+        raise ValueError(f"{key} is given twice, as --{key.replace('_', '-')} {value} and in {method}; leave one of them out.")
+    return f"{name}({key}={value}{', ' + rest if bracket else ')'}"
+
+
+def _write(found: Attribution, out: Path) -> None:
+    """Everything of the contract: page, plot, json, npz and audio, or nothing."""
+    from hearwhy.report import report
+    from hearwhy.staging import Staging
+
+    with Staging(out) as stage:
+        found.save(stage.path)
+        found.plot(path=stage.path / "plot.png")
+        report([found], stage.path / "index.html")
+
+
+def _tell(found: Attribution | Timeline, out: Path, *, as_json: bool, quiet: bool) -> None:
+    from hearwhy.report.summary import summarise, summarise_timeline
+    from hearwhy.timeline import Timeline
+
+    if isinstance(found, Timeline):
+        summary = summarise_timeline(found)
+        lines = [f"{row['start_s']:6.1f}-{row['stop_s']:.1f} s  {row['verdict']}" for row in summary["windows"]]
+    else:
+        summary = summarise(found)
+        lines = [summary["verdict"], *(f"  - {caveat['text']}" for caveat in summary["caveats"])]
+    if as_json:
+        print(json.dumps(summary, allow_nan=False))
+        return
+    for line in (*lines, f"Open {out / 'index.html'}"):
+        say(line, quiet=quiet)
+
+
+def write_components(
+    audio: Audio,
+    components: Annotated[str, typer.Option("--components", help="See `hearwhy list components`.")],
+    out: Out,
+    quiet: Quiet = False,
+) -> None:
+    """Take a recording apart and write each component as a sound, to hear them before anything is explained."""
+    from hearwhy import components as make_components
+    from hearwhy import load
+    from hearwhy.asking import check_recording
+    from hearwhy.storage import save_components
+
+    recording = load(audio)
+    check_recording(recording)
+    parts = make_components(components, recording)
+    files = save_components(parts, out)
+    for name, level, absent, file in zip(parts.names, parts.levels_db, parts.absent, files, strict=True):
+        say(f"{level:7.1f} dB  {name}{'  (absent)' if absent else ''}  {out / file}", quiet=quiet)
+    if parts.gap_db > -100:
+        say(f"What the parts miss of the recording: {parts.gap_db:.1f} dB", quiet=quiet)

@@ -1,0 +1,75 @@
+"""The commands about models and data: fetch, train, make, list."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hearwhy.cli.options import Device, Out, Quiet, Seed
+from hearwhy.progress import progress, say
+
+
+def fetch(
+    model: Annotated[str, typer.Argument(help="musicnn")],
+    wheel: Annotated[Path | None, typer.Option("--wheel", help="Its package as a file, where there is no network.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Fetch it again.")] = False,
+    quiet: Quiet = False,
+) -> None:
+    """Bring a model from its official package into your cache, its licence shown."""
+    from hearwhy.fetch import FETCHERS
+
+    if model not in FETCHERS:
+        raise ValueError(f"There is nothing to fetch for {model!r}; give one of {', '.join(FETCHERS)}.")
+    for path in FETCHERS[model](wheel=wheel, force=force, say=lambda text: say(text, quiet=quiet)):
+        say(str(path), quiet=quiet)
+
+
+def train(
+    recipe: Annotated[str, typer.Argument(help="band-cnn")],
+    data: Annotated[Path, typer.Argument(help="Folder of the data set.")],
+    out: Annotated[Path, typer.Option("--out", help="File for the weights (.safetensors).")],
+    confounder: Annotated[str, typer.Option("--confounder", help="drums, bass or independent.")] = "drums",
+    seed: Seed = 0,
+    device: Device = "cpu",
+    quiet: Quiet = False,
+) -> None:
+    """Train a model by a recipe, and print its figures."""
+    from hearwhy.training import RECIPES
+
+    if recipe not in RECIPES:
+        raise ValueError(f"There is no recipe {recipe!r}; give one of {', '.join(RECIPES)}.")
+    with progress(f"Training {recipe}", quiet=quiet) as told:
+        figures = RECIPES[recipe](data, out, confounder=confounder, seed=seed, device=device, progress=told)
+    print(json.dumps(figures, indent=1))
+
+
+def data_band(
+    out: Out,
+    songs: Annotated[int, typer.Option("--songs", help="How many songs to compose and render.")] = 300,
+    workers: Annotated[int, typer.Option("--workers", help="Songs rendered at a time.")] = 1,
+    seed: Seed = 0,
+    quiet: Quiet = False,
+) -> None:
+    """Compose and render the band set: songs of guitar, piano, bass, drums and strings, each as a stem."""
+    from hearwhy.datasets.band import generate
+
+    with progress("Rendering songs", quiet=quiet) as told:
+        generate(out, n_songs=songs, seed=seed, workers=workers, progress=told)
+    say(f"{songs} songs in {out}", quiet=quiet)
+
+
+def list_names(
+    what: Annotated[str, typer.Argument(help="methods, components, targets, fills, models, descriptions, separators, recipes")],
+) -> None:
+    """List what there is to choose from."""
+    from hearwhy.listing import LISTS
+
+    if what not in LISTS:
+        raise ValueError(f"There is no list of {what!r}; give one of {', '.join(LISTS)}.")
+    rows = LISTS[what]()
+    width = max(len(name) for name in rows)
+    for name, text in rows.items():
+        print(f"{name:<{width}}  {text}")
