@@ -1,0 +1,55 @@
+"""RISE: how much higher the score is on average while a component is kept."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+
+from hearwhy.attribution.sampling import N_SAMPLES, all_masks, ask, check_n_samples, coin_flips, fits, seeded
+from hearwhy.types import Estimate, Score
+
+
+def rise(score: Score, shape: tuple[int, ...], *, n_samples: int = N_SAMPLES, seed: int = 0) -> Estimate:
+    """Return the mean score with each component minus the mean score without it.
+
+    ``values[i] = mean of score where i is kept - mean of score where i is removed``, over random masks that keep each
+    component with probability 1/2, each asked with its complement: Banzhaf values, where all masks are asked. Costs
+    `n_samples` masks. Wasteful: the score's whole variance is in the error of each value, so least squares (lime,
+    kernel_shap) needs fewer masks.
+
+    Laws: offset, scaling and symmetry, permutation and irrelevance on average over seeds. Not efficiency: the values need
+    not sum to anything.
+
+    Parameters
+    ----------
+    score
+        Mask (batch, *shape), True keeps and False removes, to (batch, target).
+    shape
+        Shape of one mask.
+    n_samples
+        Masks to ask; all of them where they fit.
+    seed
+        Chooses the masks.
+
+    Returns
+    -------
+    Estimate
+        ``values`` (target, *shape), in the unit of the score; ``stderr`` of the same shape, None where all masks were asked.
+        ``base`` is the mean score minus half of the values' sum.
+
+    References
+    ----------
+    V. Petsiuk, A. Das and K. Saenko, RISE, BMVC 2018. Deviations: components instead of a grid stretched over an image, and
+    the mean without the component is taken away, so that a component that does nothing gets 0.
+    """
+    check_n_samples("rise", n_samples, shape)
+    exact = fits(shape, n_samples)
+    masks = all_masks(shape)[: 2 ** (math.prod(shape) - 1)] if exact else coin_flips(shape, n_samples // 2, seeded(seed))
+    first, second = ask(score, masks), ask(score, ~masks)  # with every mask its complement: (pair, target)
+    signs = 2 * masks.flatten(1).to(torch.float64) - 1
+    found = signs[:, None] * (first - second)[:, :, None]  # (pair, target, component): one estimate a pair
+    values = found.mean(dim=0)
+    base = ((first + second) / 2).mean(dim=0) - values.sum(dim=1) / 2
+    stderr = None if exact else (found.std(dim=0) / math.sqrt(len(masks))).reshape(-1, *shape).float()
+    return Estimate(values.reshape(-1, *shape).float(), base.float(), n_calls=2 * len(masks), stderr=stderr)
