@@ -8,12 +8,12 @@ import pytest
 SRC = Path(__file__).parents[1] / "src" / "hearwhy"
 # A room may import from its own rank and from those before it.
 RANKS = [
-    ["types"],
-    ["audio", "front_ends", "cache"],
+    ["types", "one_line"],
+    ["audio", "front_ends", "cache", "windowing"],
     ["components", "separators", "networks", "classifiers"],
-    ["windowing", "asking", "attribution"],
-    ["game", "result", "trust", "plan", "staging", "storage", "attributing", "explain"],
-    ["datasets", "training", "fetch", "demo"],
+    ["targets", "mixing", "asking", "scoring", "attribution", "masks", "metrics"],
+    ["game", "spectrum", "result", "trust", "check", "plan", "staging", "storage", "attributing", "masking", "mapping", "timeline", "windowed", "explain"],
+    ["datasets", "evaluate", "training", "fetch", "demo"],
     ["plots", "report", "listing"],
     ["progress", "cli", "__main__"],
 ]

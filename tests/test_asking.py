@@ -168,7 +168,7 @@ def test_the_gradient_is_the_slope_of_the_score():
     slope, h = score.gradient(mask), 1e-3
     for i in range(4):
         step = torch.zeros(4).index_fill(0, torch.tensor(i), h)
-        difference = (score._score(predict.soft(mask + step)) - score._score(predict.soft(mask - step))) / (2 * h)
+        difference = (score.of(predict.soft(mask + step)) - score.of(predict.soft(mask - step))) / (2 * h)
         assert torch.allclose(slope[:, :, i], difference.float(), atol=5e-3)  # float32 mixes under a step of 1e-3
 
 

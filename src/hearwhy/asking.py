@@ -6,7 +6,9 @@ duplicates, progress.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import copy
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,7 +17,8 @@ from torch import Tensor
 
 from hearwhy import audio as sound
 from hearwhy.classifiers.callable import name_of
-from hearwhy.components.parts import Parts
+from hearwhy.components.cells import AnyParts, Cells
+from hearwhy.mixing import AudioMixture, FeatureMixture, Mixture, chunks
 from hearwhy.targets import probabilities
 from hearwhy.types import Classifier, Mask, Recording
 from hearwhy.windowing import Listening
@@ -41,7 +44,7 @@ class Predict:
     classifier
         What is asked.
     parts
-        What is switched off.
+        What is switched off: parts of the sound, or cells of the spectrogram that the model's network is given.
     device
         Where audio is mixed and the model runs; the model must be there already.
     batch_size
@@ -59,24 +62,15 @@ class Predict:
     """
 
     def __init__(
-        self, classifier: Classifier, parts: Parts, *, device: str = "cpu", batch_size: int | None = None,
+        self, classifier: Classifier, parts: AnyParts, *, device: str = "cpu", batch_size: int | None = None,
         advance: Advance | None = None, listening: Listening = EVERYTHING,
     ) -> None:  # fmt: skip
         check_recording(parts.recording)
-        self.classifier, self.parts, self.device = classifier, parts, device
-        heard = parts.at(classifier.sample_rate, classifier.channels)
-        if sound.level_db(heard.audio.sum(dim=0)) < sound.SILENCE_DB:
-            raise ValueError(
-                f"{parts.recording.name} is silent once it is brought to the model's {classifier.channels} channel(s) at "
-                f"{classifier.sample_rate} Hz; do its channels cancel? Give one channel of it."
-            )
-        self.listening = listening
-        self.windows = listening.windows(heard.audio.shape[-1], classifier)
+        self.classifier, self.parts, self.device, self.listening = classifier, parts, device, listening
+        self._mixture, self._model = _mixture(classifier, parts, listening, device)
+        self.windows, self.n_draws = self._mixture.windows, self._mixture.n_draws
         self.frame_wise = "frame" in getattr(classifier, "output", "").split()
-        self._heard = heard.padded(max(heard.audio.shape[-1], self.windows.length)).to(device)
-        self.n_fills = len(parts.fills)
-        self.n_draws = self.n_fills * len(self.windows.starts)
-        self.batch_size = batch_size or max(1, min(MAX_BATCH, BATCH_SAMPLES // self.windows.length))
+        self.batch_size = batch_size or max(1, min(MAX_BATCH, BATCH_SAMPLES // self._mixture.item_size))
         self.n_calls = 0
         self._advance = advance or (lambda calls: None)
         self._row: dict[bytes, int] = {}
@@ -88,7 +82,7 @@ class Predict:
         keys = [row.tobytes() for row in np.packbits(flat.to(torch.bool).numpy(), axis=1)]
         fresh = {key: i for i, key in enumerate(keys) if key not in self._row}
         if fresh:
-            for chunk in _chunks(list(fresh), max(1, self.batch_size // self.n_draws)):
+            for chunk in chunks(list(fresh), max(1, self.batch_size // self.n_draws)):
                 answers = self._ask(flat[[fresh[key] for key in chunk]])
                 for key, answer in zip(chunk, answers, strict=True):
                     self._row[key] = len(self._answers)
@@ -98,6 +92,13 @@ class Predict:
     def soft(self, mask: Float[Tensor, " batch *component"]) -> Float[Tensor, "batch draw label"]:
         """Return the numbers under masks between 0 and 1, with gradients; nothing is remembered."""
         return self._answers_of(mask.reshape(len(mask), -1).to(self.device))
+
+    def in_double(self, twin: Any) -> Predict:
+        """Return the same questions in double precision, asked of the model's twin that runs in it; see `soft`."""
+        precise = copy.copy(self)
+        precise.classifier = twin
+        precise._mixture, precise._model = self._mixture.in_double(), _asked(twin, self.parts)
+        return precise
 
     def _ask(self, flat: Tensor) -> Tensor:
         """Ask about masks, in ever smaller batches while memory does not suffice."""
@@ -124,31 +125,7 @@ class Predict:
         return answers
 
     def _answers_of(self, flat: Tensor) -> Tensor:
-        groups = [self._answers_in(flat, group) for group in _chunks(self.windows.starts, max(1, self.batch_size // len(flat)))]
-        return torch.cat(groups, dim=2).flatten(1, 2)
-
-    def _answers_in(self, flat: Tensor, starts: Sequence[int]) -> Float[Tensor, "mask fill draw label"]:
-        """Answers of some neighbouring windows."""
-        length = self.windows.length
-        mixed = self._heard.span(starts[0], starts[-1] + length).mix(flat)  # (mask, fill, channel, time)
-        heard = torch.stack([mixed[..., s - starts[0] : s - starts[0] + length] for s in starts], dim=2)
-        batch = heard.flatten(0, 2)
-        answers = torch.cat([self._forward(part) for part in batch.split(self.batch_size)]).unflatten(0, heard.shape[:3])
-        if not self.frame_wise:
-            return answers
-        answers = answers.movedim(-1, 3)  # (mask, fill, window, frame, label)
-        return torch.cat([answers[:, :, i, self._frames(s, answers.shape[3])] for i, s in enumerate(starts)], dim=2)
-
-    def _frames(self, start: int, n_frames: int) -> list[int]:
-        """Return the frames of a window that count: within the span, and not in what only fills the window."""
-        rate = self.classifier.sample_rate
-        step = getattr(self.classifier, "frame_s", None) or self.windows.length / rate / n_frames
-        end = self.parts.recording.duration_s
-        low, high = self.listening.span_s or (0.0, end)
-        centres = [start / rate + (i + 0.5) * step for i in range(n_frames)]
-        kept = [i for i, centre in enumerate(centres) if low <= centre < min(high, end)]
-        middle = (low + min(high, end)) / 2  # of a span shorter than a frame
-        return kept or [i for i, centre in enumerate(centres) if abs(centre - middle) <= step / 2][:1]
+        return self._mixture.answers(flat, self._forward, self.batch_size)
 
     def _forward(self, batch: Tensor) -> Tensor:
         answers = self._answer(batch)
@@ -166,13 +143,13 @@ class Predict:
 
     def _answer(self, batch: Tensor) -> Tensor:
         try:
-            return torch.as_tensor(self.classifier(batch))
+            return torch.as_tensor(self._model(batch))
         except Exception as error:
             if _out_of_memory(error):
                 raise
             name = name_of(self.classifier)
             raise RuntimeError(
-                f"The model {name} raised {type(error).__name__} for {tuple(batch.shape)} samples: {error}"
+                f"The model {name} raised {type(error).__name__} for an input of {tuple(batch.shape)}: {error}"
             ) from error
 
     def probabilities(self, mask: Mask) -> Float[Tensor, "batch label"]:
@@ -191,9 +168,17 @@ def check_recording(recording: Recording) -> None:
         raise ValueError(f"{recording.name} is silent; there is nothing in it to explain. Check the file or the channel.")
 
 
-def _chunks(items: Sequence, size: int) -> Iterator[Sequence]:  # type: ignore[type-arg]
-    for start in range(0, len(items), size):
-        yield items[start : start + size]
+def _mixture(
+    classifier: Classifier, parts: AnyParts, listening: Listening, device: str
+) -> tuple[Mixture, Callable[[Tensor], Tensor]]:
+    """Return what is mixed, and the part of the model that is given it: all of it, or what stands behind its front end."""
+    if isinstance(parts, Cells):
+        return FeatureMixture(parts, device), _asked(classifier, parts)
+    return AudioMixture(parts, classifier, listening, device), classifier
+
+
+def _asked(classifier: Any, parts: AnyParts) -> Callable[[Tensor], Tensor]:
+    return classifier.answers if isinstance(parts, Cells) else classifier
 
 
 def _out_of_memory(error: BaseException) -> bool:

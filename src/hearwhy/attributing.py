@@ -14,16 +14,18 @@ from hearwhy import __version__
 from hearwhy import audio as sound
 from hearwhy.asking import Predict
 from hearwhy.check.gradients import check_masks
+from hearwhy.components.cells import AnyParts, Cells
 from hearwhy.components.parts import Parts
 from hearwhy.game import Game
 from hearwhy.plan import MAX_WITHOUT, Meter, Plan
 from hearwhy.result import Attribution
 from hearwhy.scoring import TargetScore
+from hearwhy.spectrum import Spectrum
 from hearwhy.trust import MAX_SWITCHES, check_levels, fidelity, interaction_share, other_fill
 from hearwhy.types import Classifier
 
 
-def attribute(model: Classifier, parts: Parts, other: Parts | None, plan: Plan, meter: Meter) -> Attribution:
+def attribute(model: Classifier, parts: AnyParts, other: AnyParts | None, plan: Plan, meter: Meter) -> Attribution:
     """Return what the plan finds about the parts, with its checks; `other` is the same parts under a second fill."""
     started = time.perf_counter()
     game = _game(model, parts, plan, meter.advance)
@@ -43,7 +45,7 @@ def attribute(model: Classifier, parts: Parts, other: Parts | None, plan: Plan, 
         probabilities=ends_p[0],
         removed=ends_p[1],
         recording=parts.recording,
-        sounds=lambda: parts.audio,
+        sounds=lambda: parts.audio if isinstance(parts, Parts) else Spectrum.of(parts).each(parts.recording),
         n_calls=0,
         stderr=None if estimate.stderr is None else game.scatter(estimate.stderr),
         without=_without(game) if game.n <= MAX_WITHOUT else None,
@@ -52,13 +54,14 @@ def attribute(model: Classifier, parts: Parts, other: Parts | None, plan: Plan, 
         answers=_answers(game) if len(parts.names) <= MAX_SWITCHES else None,
         fidelity=fidelity(game, estimate, plan.entry, seed=plan.seed),
         interaction_share=interaction_share(game, plan.entry, seed=plan.seed),
+        spectrum=Spectrum.of(parts) if isinstance(parts, Cells) else None,
     )
     slope = _gradient_check(game)
     asked = game.score.predict.n_calls
     levels, level_calls = check_levels(attribution, model, game.score, advance=meter.advance)
     second, second_calls = _second_fill(attribution, model, other, plan, meter.advance)
     seconds = round(time.perf_counter() - started, 3)
-    settings = _settings(model, game, plan) | slope | {"n_masks": n_masks, "seconds": seconds}
+    settings = described(model, game, plan) | slope | {"n_masks": n_masks, "seconds": seconds}
     return replace(
         attribution,
         second_fill=second,
@@ -68,7 +71,7 @@ def attribute(model: Classifier, parts: Parts, other: Parts | None, plan: Plan, 
     )
 
 
-def _game(model: Classifier, parts: Parts, plan: Plan, advance: Callable[[int], None]) -> Game:
+def _game(model: Classifier, parts: AnyParts, plan: Plan, advance: Callable[[int], None]) -> Game:
     predict = Predict(model, parts, device=plan.device, batch_size=plan.batch_size, advance=advance, listening=plan.listening)
     return Game(TargetScore(predict, plan.targets, scale=plan.scale), gradient=plan.entry.asks != "score")
 
@@ -79,7 +82,7 @@ def _gradient_check(game: Game) -> dict[str, Any]:
 
 
 def _second_fill(
-    attribution: Attribution, model: Classifier, parts: Parts | None, plan: Plan, advance: Callable[[int], None]
+    attribution: Attribution, model: Classifier, parts: AnyParts | None, plan: Plan, advance: Callable[[int], None]
 ) -> tuple[dict[str, Any] | None, int]:
     if parts is None:
         return None, 0
@@ -105,10 +108,12 @@ def _answers(game: Game) -> Tensor:
     return game.probabilities(rows.to(torch.bool)[:, game.present.flatten()].reshape(-1, *game.shape))
 
 
-def _settings(model: Classifier, game: Game, plan: Plan) -> dict[str, Any]:
+def described(model: Classifier, game: Game, plan: Plan) -> dict[str, Any]:
+    """Return everything that was chosen, and what was done to the audio."""
     predict = game.score.predict
     recording, parts = predict.parts.recording, predict.parts
     history = [*recording.history, *sound.conversion(recording, model.sample_rate, model.channels)]
+    history += [f"the model: {note}" for note in getattr(model, "notes", ())]
     return {
         "model": plan.model, "fingerprint": model.fingerprint, "activation": model.activation,
         "window_s": model.window_s, "n_windows": len(predict.windows.starts), "span_s": predict.listening.span_s,

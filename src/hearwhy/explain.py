@@ -12,13 +12,15 @@ import torch
 
 from hearwhy import audio as sound
 from hearwhy.asking import Predict, check_recording
-from hearwhy.attributing import attribute
+from hearwhy.attribution import Entry
 from hearwhy.attribution.parsing import parse_method
 from hearwhy.classifiers import classifier as find_classifier
 from hearwhy.classifiers.callable import classifier_module, name_of
 from hearwhy.components import components as make_components
-from hearwhy.components import with_fill
+from hearwhy.components import is_of_features, with_fill
+from hearwhy.components.cells import AnyParts, Cells
 from hearwhy.components.parts import Parts
+from hearwhy.mapping import attribute_any
 from hearwhy.plan import Meter, Plan, Progress, expected_calls
 from hearwhy.result import Attribution
 from hearwhy.scoring import checked_scale
@@ -35,7 +37,7 @@ def explain(
     classifier: str | Classifier | Callable[..., Any],
     recording: Recording | str | Path,
     *,
-    components: str | Parts = ...,
+    components: str | Parts | None = ...,
     target: str | Sequence[str] = ...,
     method: str = ...,
     fill: str | None = ...,
@@ -46,6 +48,7 @@ def explain(
     batch_size: int | None = ...,
     window_s: float | None = ...,
     overlap: float = ...,
+    mask: str | None = ...,
     per_window: Literal[False] = ...,
     progress: Progress | None = ...,
 ) -> Attribution: ...
@@ -54,7 +57,7 @@ def explain(
     classifier: str | Classifier | Callable[..., Any],
     recording: Recording | str | Path,
     *,
-    components: str | Parts = ...,
+    components: str | Parts | None = ...,
     target: str | Sequence[str] = ...,
     method: str = ...,
     fill: str | None = ...,
@@ -65,6 +68,7 @@ def explain(
     batch_size: int | None = ...,
     window_s: float | None = ...,
     overlap: float = ...,
+    mask: str | None = ...,
     per_window: Literal[True] | PerWindow,
     progress: Progress | None = ...,
 ) -> Timeline: ...
@@ -72,7 +76,7 @@ def explain(
     classifier: str | Classifier | Callable[..., Any],
     recording: Recording | str | Path,
     *,
-    components: str | Parts = "segments:8",
+    components: str | Parts | None = None,
     target: str | Sequence[str] = "top",
     method: str = "kernel_shap",
     fill: str | None = None,
@@ -83,6 +87,7 @@ def explain(
     batch_size: int | None = None,
     window_s: float | None = None,
     overlap: float = 0.0,
+    mask: str | None = None,
     per_window: bool | PerWindow = False,
     progress: Progress | None = None,
 ) -> Attribution | Timeline:
@@ -95,7 +100,8 @@ def explain(
     recording
         What to explain; or a sound file, which `per_window` reads window by window, however long it is.
     components
-        What to switch off: a spec (``hearwhy list components``) or parts made before.
+        What to switch off: a spec (``hearwhy list components``) or parts made before. By default ``"segments:8"``, and
+        ``"features"`` for methods that look inside the network.
     target
         A label, "A + B" (the one or the other), a contrast "A - B", several of them; ``"top"``, ``"top:3"``, ``"above:0.5"``
         or ``"all"`` for labels that the model chooses. "dog@2.1-2.6s" asks about what is heard between two times.
@@ -114,6 +120,9 @@ def explain(
         Where the model runs, and how many windows at a time (found by itself).
     window_s, overlap
         Seconds at a time, for a model that takes any length; share of a window that the next one hears again (0 to 0.95).
+    mask
+        Of a spectrogram's map: how a mask is made of it (``hearwhy list masks``), "top_k(k=0.3)" by default; the model is
+        asked about what it keeps and removes, as features and as sound.
     per_window
         Explain every window of the model by itself and return a `Timeline`; a spec is then applied window by window. A
         `PerWindow` says how many, and where they are kept so that an interrupted run goes on.
@@ -148,10 +157,10 @@ def explain(
     listening = Listening(window_s, overlap, span_s)
     name, options, entry = parse_method(method, seed=seed)
     called = classifier if isinstance(classifier, str) else name_of(model)
-    on = checked_scale(scale, model)
-    plan = Plan(called, name, options, entry, tuple(wanted), on, seed, device, batch_size, listening=listening)
+    on = checked_scale(scale or entry.scale, model)
+    plan = Plan(called, name, options, entry, tuple(wanted), on, seed, device, batch_size, listening, mask=mask)
     meter = Meter(progress, 0)
-    split = Split(components, fill, second_fill)
+    split = Split(_components(components, entry, mask), fill, second_fill, model)
     if per_window:
         with nullcontext(recording) if isinstance(recording, Recording) else sound.Stream(recording) as heard:
             how = per_window if isinstance(per_window, PerWindow) else PerWindow()
@@ -161,7 +170,24 @@ def explain(
     plan = _with_targets(plan, model, recording)
     parts, other = split.of(recording)
     meter.expected = expected_calls(model, parts, plan, other)
-    return attribute(model, parts, other, plan, meter)
+    return attribute_any(model, parts, other, plan, meter)
+
+
+def _components(components: str | Parts | None, entry: Entry, mask: str | None) -> str | Parts:
+    """Return the components, by default those that the method can take."""
+    if components is None:
+        components = "features" if entry.asks == "network" else "segments:8" if mask is None else "cells:quickshift"
+    of_features = isinstance(components, str) and is_of_features(components)
+    if entry.asks == "network" and components != "features":
+        raise ValueError(
+            f"A method that looks inside explains every bin of the spectrogram; leave out components={components!r}."
+        )
+    if mask is not None and not of_features:
+        raise ValueError(f"A mask is made of a spectrogram's map; with mask={mask!r} give components such as cells:quickshift.")
+    if components == "features" and entry.asks == "score":
+        raise ValueError("Every bin of a spectrogram is too many components for a method that switches them off; use "
+                         "cells:quickshift, or a method that follows the slope, such as saliency.")  # fmt: skip
+    return components
 
 
 @dataclass(frozen=True)
@@ -171,10 +197,15 @@ class Split:
     components: str | Parts
     fill: str | None
     second_fill: str | None
+    classifier: Classifier
 
-    def of(self, recording: Recording) -> tuple[Parts, Parts | None]:
+    def of(self, recording: Recording) -> tuple[AnyParts, AnyParts | None]:
         """Return a recording's parts under the first fill, and under the second."""
-        made = make_components(self.components, recording) if isinstance(self.components, str) else self.components
+        made: AnyParts = (
+            make_components(self.components, recording, classifier=self.classifier)
+            if isinstance(self.components, str)
+            else self.components
+        )
         first = made if self.fill is None else with_fill(made, self.fill)
         return first, None if self.second_fill is None else with_fill(made, self.second_fill)
 
@@ -193,13 +224,16 @@ class Split:
         if isinstance(self.components, str):
             return Source(recording.name, recording.duration_s, cut, lambda window, start_s, stop_s: self.of(window))
         parts, other = self.of(recording)  # filled before they are cut: a fill is shared over the whole recording
-        return Source(
-            recording.name, recording.duration_s, cut,
-            lambda window, *span_s: (_span(parts, *samples(*span_s)), _span(other, *samples(*span_s))),
-        )  # fmt: skip
+
+        def within(window: Recording, start_s: float, stop_s: float) -> tuple[AnyParts, AnyParts | None]:
+            assert isinstance(parts, Parts) and not isinstance(other, Cells)
+            span = samples(start_s, stop_s)
+            return _span(parts, *span), None if other is None else _span(other, *span)
+
+        return Source(recording.name, recording.duration_s, cut, within)
 
 
-def _check(recording: Recording | str | Path, components: str | Parts, seed: int) -> None:
+def _check(recording: Recording | str | Path, components: str | Parts | None, seed: int) -> None:
     if not isinstance(recording, Recording | str | Path):
         got = type(recording).__name__
         raise TypeError(f"explain takes a hearwhy.Recording or the path of a file; got {got}. Read a file with hearwhy.load.")
@@ -237,9 +271,5 @@ def _move(model: Classifier, device: str) -> None:
         module.to(device)
 
 
-@overload
-def _span(parts: Parts, start: int, stop: int) -> Parts: ...
-@overload
-def _span(parts: None, start: int, stop: int) -> None: ...
-def _span(parts: Parts | None, start: int, stop: int) -> Parts | None:
-    return None if parts is None else replace(parts.span(start, stop), recording=sound.cut(parts.recording, start, stop))
+def _span(parts: Parts, start: int, stop: int) -> Parts:
+    return replace(parts.span(start, stop), recording=sound.cut(parts.recording, start, stop))

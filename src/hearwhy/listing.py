@@ -16,6 +16,24 @@ def methods() -> dict[str, str]:
     return {name: _first_line(entry.function.__doc__) for name, entry in METHODS.items()}
 
 
+def masks() -> dict[str, str]:
+    """Return every way to make a mask of an attribution map."""
+    from hearwhy.masks import MASKS
+
+    return {name: _first_line(entry.function.__doc__) for name, entry in MASKS.items()}
+
+
+def metrics() -> dict[str, str]:
+    """Return every metric of a mask."""
+    from hearwhy.metrics import METRICS
+
+    where = {"heard_": "On the re-analysed sound: ", "_map": "Of the map: "}
+    return {
+        name: next((said for key, said in where.items() if key in name), "") + _first_line(entry.function.__doc__)
+        for name, entry in METRICS.items()
+    }
+
+
 def components() -> dict[str, str]:
     """Return every kind of components."""
     from hearwhy.components import USAGE
@@ -25,9 +43,9 @@ def components() -> dict[str, str]:
 
 def fills() -> dict[str, str]:
     """Return every fill."""
-    from hearwhy.components import FILLS
+    from hearwhy.components.fills import CELL_FILLS, FILLS
 
-    return FILLS
+    return FILLS | {name: f"of cells only: {text}" for name, text in CELL_FILLS.items()}
 
 
 def models() -> dict[str, str]:
@@ -67,6 +85,8 @@ def recipes() -> dict[str, str]:
 
 LISTS: dict[str, Callable[[], dict[str, str]]] = {
     "methods": methods,
+    "masks": masks,
+    "metrics": metrics,
     "components": components,
     "fills": fills,
     "models": models,

@@ -8,11 +8,12 @@ from typing import Any
 
 from hearwhy.asking import EVERYTHING
 from hearwhy.attribution import Entry
-from hearwhy.components.parts import Parts
+from hearwhy.components.cells import AnyParts
 from hearwhy.trust import LEVELS_DB, MAX_SWITCHES, N_CHECKS
 from hearwhy.types import Classifier, Scale
 from hearwhy.windowing import Listening
 
+MASKS_CHECKED = 18  # masks that the finite differences of a gradient take
 MAX_WITHOUT = 64  # components up to which each is left out once
 
 Progress = Callable[[int, int], None]
@@ -32,8 +33,9 @@ class Plan:
     seed: int
     device: str
     batch_size: int | None
-    spent: int = 0  # forward passes that went into finding the label
     listening: Listening = EVERYTHING
+    spent: int = 0  # forward passes that went into finding the label
+    mask: str | None = None  # of a spectrogram's map
 
 
 class Meter:
@@ -49,12 +51,14 @@ class Meter:
             self.progress(self.done, max(self.done, self.expected))
 
 
-def expected_calls(model: Classifier, parts: Parts, plan: Plan, other: Parts | None) -> int:
+def expected_calls(model: Classifier, parts: AnyParts, plan: Plan, other: AnyParts | None) -> int:
     """Forecast of the forward passes, for the progress bar only."""
     n = sum(not absent for absent in parts.absent)
     every = 2 ** min(n, 40)
     masks = min(plan.entry.n_masks(n, plan.options), every)
     extra = every - masks if len(parts.names) <= MAX_SWITCHES else min(n, MAX_WITHOUT) + N_CHECKS
     n_windows = len(plan.listening.windows(round(parts.recording.duration_s * model.sample_rate), model).starts)
+    if plan.entry.asks != "score":
+        extra += MASKS_CHECKED
     fills = (masks + extra) * len(parts.fills) + masks * (len(other.fills) if other else 0) + len(LEVELS_DB)
     return int(fills) * n_windows

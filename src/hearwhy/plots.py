@@ -2,33 +2,44 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hearwhy.report import sound, spectrogram, words
+import numpy as np
+from numpy.typing import NDArray
+
+from hearwhy.report import layers, maps, sound, spectrogram, words
 from hearwhy.report.bars import axis
 from hearwhy.report.case import Case, top
 from hearwhy.report.caveats import findings
+from hearwhy.report.grid import Grid
 from hearwhy.report.html import environment
-from hearwhy.report.panels import UNITS
-from hearwhy.report.summary import components
+from hearwhy.report.summary import UNITS, components, unit
 from hearwhy.report.verdict import verdict
 from hearwhy.result import Attribution
+from hearwhy.spectrum import Masked
+from hearwhy.types import Recording
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+STRENGTH = 0.8  # of the map over the spectrogram, which must still be seen
 BLUE, ORANGE, INK = "#0b67b0", "#d55e00", "#1b2126"  # told apart by every kind of colour vision, and in grey
 MAX_BARS = 16  # more would not be read; the figure says how many are left out
+SCATTERED = 0.5  # edges for each bin that a mask keeps: patches of a few bins have more
+VERBS = {"kept": "keeps", "removed": "removes"}
 MAX_FRAGMENT_BYTES = 1_500_000  # of sound in one notebook cell
 
 
 def plot(attribution: Attribution, *, target: int = 0, path: str | Path | None = None) -> Figure:
     """Return a figure: signed values with 95 % intervals of the sampling error, above the log-mel spectrogram.
 
-    Drawn without pyplot, so that no global state changes and no window opens.
+    Of a spectrogram the map over it, with a line around what its mask keeps (of a soft one, at one half). Drawn without
+    pyplot, so that no global state changes and no window opens.
 
     Parameters
     ----------
@@ -42,16 +53,10 @@ def plot(attribution: Attribution, *, target: int = 0, path: str | Path | None =
     Returns
     -------
     matplotlib.figure.Figure
-        With two axes, values and spectrogram.
+        With two axes, values and spectrogram; of a map with the spectrogram and its colour bar.
     """
-    from matplotlib.figure import Figure
-
     case = Case(attribution, target)
-    rows = _rows(case)
-    figure = Figure(figsize=(7.2, 2.9 + 0.3 * len(rows)), dpi=160, layout="constrained", facecolor="white")
-    values, picture = figure.subplots(2, 1, height_ratios=[0.3 * len(rows) + 0.5, 1.8])
-    _draw_values(values, case, rows)
-    _draw_picture(picture, case)
+    figure = _components_figure(case) if attribution.spectrum is None else _map_figure(case)
     said = attribution.labels[top(attribution.probabilities)]
     p = words.probability(float(attribution.probabilities.max()))
     figure.suptitle(
@@ -63,6 +68,74 @@ def plot(attribution: Attribution, *, target: int = 0, path: str | Path | None =
             warnings.filterwarnings("ignore", message="Glyph")
             figure.savefig(path)
     return figure
+
+
+def _components_figure(case: Case) -> Figure:
+    from matplotlib.figure import Figure
+
+    rows = _rows(case)
+    figure = Figure(figsize=(7.2, 2.9 + 0.3 * len(rows)), dpi=160, layout="constrained", facecolor="white")
+    values, picture = figure.subplots(2, 1, height_ratios=[0.3 * len(rows) + 0.5, 1.8])
+    _draw_values(values, case, rows)
+    _draw_picture(picture, case)
+    return figure
+
+
+def _map_figure(case: Case) -> Figure:
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import LinearSegmentedColormap, Normalize
+    from matplotlib.figure import Figure
+
+    values = case.attribution.map(case.target)
+    figure = Figure(figsize=(7.2, 3.4), dpi=160, layout="constrained", facecolor="white")
+    axes = figure.subplots()
+    full = layers.full_colour(values)
+    _draw_map(axes, case, values.double().numpy() / full)
+    colours = LinearSegmentedColormap.from_list("contra-for", [ORANGE, "white", BLUE])
+    bar = figure.colorbar(ScalarMappable(Normalize(-full, full), colours), ax=axes, pad=0.02, aspect=30)
+    bar.set_label(f"for {case.aim} ({unit(case)})", fontsize=8, parse_math=False)
+    bar.ax.tick_params(labelsize=8)
+    bar.outline.set_visible(False)
+    return figure
+
+
+def _draw_map(axes: Axes, case: Case, shares: NDArray[np.float64]) -> None:
+    """Draw the spectrogram in grey, values over it as opaque as they are large, and a line around what the mask keeps."""
+    from matplotlib.colors import to_rgb
+
+    spectrum, grid, masked = case.attribution.spectrum, case.grid, case.masked
+    assert spectrum is not None and grid is not None
+    extent = (float(grid.edges_s[0]), float(grid.edges_s[-1]), 0.0, float(grid.n_rows))
+    grey = 1 - 0.6 * layers.loudness(spectrum.features.double().numpy())
+    axes.imshow(grey, origin="lower", aspect="auto", cmap="gray", extent=extent, vmin=0, vmax=1, interpolation="nearest")
+    for colour, part in ((BLUE, shares), (ORANGE, -shares)):
+        laid = np.empty((*part.shape, 4))
+        laid[..., :3], laid[..., 3] = to_rgb(colour), STRENGTH * part.clip(0, 1)
+        axes.imshow(laid, origin="lower", aspect="auto", extent=extent, interpolation="nearest")
+    if masked is not None:
+        _draw_mask(axes, masked, grid)
+    axes.set_xlim(0, grid.duration_s)
+    axes.set_ylim(0, grid.n_rows)
+    if grid.ticks:
+        axes.set_yticks([height * grid.n_rows for height, _ in grid.ticks], [f"{hz:g}" for _, hz in grid.ticks])
+    axes.set_xlabel("time (s)", fontsize=8)
+    axes.set_ylabel("frequency (Hz)" if grid.ticks else "row of the features", fontsize=8)
+    _plain(axes)
+
+
+def _draw_mask(axes: Axes, masked: Masked, grid: Grid) -> None:
+    """Draw a line around what is kept, unless it is so scattered that the lines would hide the map."""
+    kept = (masked.mask > 0.5).numpy()
+    n_edges = sum(int(np.count_nonzero(np.diff(kept, axis=axis))) for axis in (0, 1))
+    if kept.all() or not kept.any():
+        told = f"{masked.line} keeps {'everything' if kept.all() else 'nothing'}"
+    elif n_edges > SCATTERED * kept.sum():
+        told = f"{masked.line} keeps {words.share(float(masked.mask.mean()))}, too scattered to be outlined"
+    else:
+        told = f"inside the line: {masked.line}"
+        middles = (grid.edges_s[:-1] + grid.edges_s[1:]) / 2
+        axes.contour(middles, np.arange(grid.n_rows) + 0.5, masked.mask.numpy(), levels=[0.5], colors=INK, linewidths=0.7)
+    axes.set_title(told, fontsize=7, loc="right", parse_math=False)
 
 
 def _rows(case: Case) -> list[dict[str, Any]]:
@@ -119,26 +192,46 @@ def html_fragment(attribution: Attribution) -> str:
     For notebooks: no script, no outer style, at most 2 MB; the sound is left out where it would be more.
     """
     case = Case(attribution)
-    rows = sorted(components(case), key=lambda row: (row["absent"], -row["value"]))
-    if len(rows) > MAX_BARS:
-        strongest = sorted(rows, key=lambda row: -abs(row["value"]))[:MAX_BARS]
-        rows = [row for row in rows if row in strongest]
-    ends = axis(rows)
+    if attribution.spectrum is None:
+        shown = sorted(components(case), key=lambda row: (row["absent"], -row["value"]))
+        if len(shown) > MAX_BARS:
+            strongest = sorted(shown, key=lambda row: -abs(row["value"]))[:MAX_BARS]
+            shown = [row for row in shown if row in strongest]
+    else:
+        shown = maps.strongest(case)
+    ends = axis(shown)
     return environment().get_template("fragment.html.j2").render(
         case=case,
         verdict=verdict(case),
         findings=[finding for finding in findings(case) if finding[1] != "passed"],
-        rows=[(row, ends.bar(row)) for row in rows],
-        left_out=len(case.values) - len(rows),
+        rows=[(row, ends.bar(row)) for row in shown],
+        left_out=len(attribution.names) - len(shown),
         zero=ends.percent(0),
         unit=UNITS[case.setting("scale", "log_odds")],
-        audio=_fragment_audio(attribution),
+        picture=None if attribution.spectrum is None else _fragment_picture(attribution),
+        sounds=_fragment_sounds(attribution),
     )  # fmt: skip
 
 
-def _fragment_audio(attribution: Attribution) -> str | None:
+def _fragment_picture(attribution: Attribution) -> str:
+    """The figure as base64 of a PNG."""
+    held = io.BytesIO()
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph")
+        plot(attribution).savefig(held, format="png", dpi=110)
+    return base64.b64encode(held.getvalue()).decode()
+
+
+def _fragment_sounds(attribution: Attribution) -> list[tuple[str, str]]:
+    """What is played, with its name: the recording, and what a mask keeps and removes of it; nothing where it is too long."""
     recording = attribution.recording
-    if recording.audio.numel() * 2 > MAX_FRAGMENT_BYTES:
-        return None
+    masks = attribution.heard_masks().items()
+    heard = [("The recording", recording), *((f"What the mask {VERBS[name]}", made) for name, made in masks)]
+    if sum(made.audio.numel() for _, made in heard) * 2 > MAX_FRAGMENT_BYTES:
+        heard = [pair for pair in heard[:1] if pair[1].audio.numel() * 2 <= MAX_FRAGMENT_BYTES]
+    return [(name, _encoded(made)) for name, made in heard]
+
+
+def _encoded(recording: Recording) -> str:
     bank = sound.fit([sound.Bank((sound.Track("recording", recording.audio),), recording.sample_rate, 0, 1.0)])[0]
     return sound.encode(bank.tracks[0].audio, bank.sample_rate, sound.common_gain(bank))

@@ -8,9 +8,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from hearwhy.masks import make_mask
+from hearwhy.spectrum import Masked, Spectrum
 from hearwhy.types import Recording
 
 if TYPE_CHECKING:
@@ -53,6 +56,10 @@ class Attribution:
         Per target: R^2 of the explanation on fresh masks of the method's own law; 1 - R^2 of the best additive fit.
     second_fill, level_check
         What another fill and other levels say.
+    spectrum
+        The spectrogram that the components are cells of; None where they are sounds.
+    masked
+        What the model says of masks of the map.
     settings
         Everything that was chosen, and what was done to the audio.
     """
@@ -62,7 +69,7 @@ class Attribution:
     score_full: Float[Tensor, " target"]
     score_base: Float[Tensor, " target"]
     shape: tuple[int, ...]
-    names: tuple[str, ...]
+    names: Sequence[str]
     targets: tuple[str, ...]
     labels: tuple[str, ...]
     probabilities: Float[Tensor, " label"]
@@ -79,12 +86,32 @@ class Attribution:
     interaction_share: tuple[float | None, ...] = ()
     second_fill: Mapping[str, Any] | None = None
     level_check: Mapping[str, Any] | None = None
+    spectrum: Spectrum | None = None
+    masked: tuple[Masked, ...] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)
 
     @cached_property
     def parts(self) -> Float[Tensor, "component channel time"]:
-        """The waveforms of the components, in the recording's own rate and channels."""
+        """The waveforms of the components: in the recording's own rate and channels, of cells in their front end's."""
         return self.sounds()
+
+    def map(self, target: int | str = 0) -> Float[Tensor, "freq frame"]:
+        """Return the value of every bin of the spectrogram: that of the cell it lies in.
+
+        Raises
+        ------
+        ValueError
+            The components are sounds.
+        """
+        if self.spectrum is None:
+            raise ValueError("These components are sounds and have no map; explain with components='cells:quickshift', or with "
+                             "a method that looks inside.")  # fmt: skip
+        return self.values[self._target(target)].flatten()[self.spectrum.cell]
+
+    def mask(self, name: str, *, target: int | str = 0, **options: float | str) -> Float[Tensor, "freq frame"]:
+        """Return a mask of the map, 1 keeps and 0 removes: ``mask("top_k", k=0.3)``; see ``hearwhy list masks``."""
+        given = ", ".join(f"{key}={value}" for key, value in options.items())
+        return make_mask(f"{name}({given})" if given else name, self.map(target))
 
     def top(self, target: int | str = 0) -> int | None:
         """Return the flat index of the component with the largest positive value; None where none is positive."""
@@ -133,8 +160,36 @@ class Attribution:
         return self._sound(chosen, f"{keep} for {self.targets[self._target(target)]}") if chosen else None
 
     def _sound(self, chosen: Sequence[int], name: str) -> Recording:
+        if self.spectrum is not None:
+            return self._sound_of_cells(chosen, name)
         audio = self.parts[list(chosen)].sum(dim=0)
         return Recording(audio, self.recording.sample_rate, name, (*self.recording.history, f"parts: {len(chosen)}"))
+
+    def _sound_of_cells(self, chosen: Sequence[int], name: str) -> Recording:
+        """The recording with all but some cells at the floor."""
+        assert self.spectrum is not None
+        kept = torch.isin(self.spectrum.cell, torch.tensor(list(chosen)))
+        audio = self.spectrum.sound(self.recording, self.spectrum.masked(kept)[0])
+        history = (*self.recording.history, f"cells of the spectrogram: {len(chosen)}")
+        return Recording(audio, self.spectrum.front_end.sample_rate, name, history)
+
+    def heard_masks(self, target: int | str = 0) -> dict[str, Recording]:
+        """Return what the target's mask keeps and what it removes, as sound; nothing where no mask was asked about.
+
+        The recording's own complex spectrogram, each bin by the gain that the masked features imply: see
+        `hearwhy.front_ends.rendering`.
+        """
+        number = self._target(target)
+        mask = next((mask for mask in self.masked if mask.target == number), None)
+        if mask is None or self.spectrum is None:
+            return {}
+        try:
+            sounds = self.spectrum.sound(self.recording, torch.stack(self.spectrum.masked(mask.mask)))
+        except TypeError:  # a front end from which there is no way back to sound
+            return {}
+        rate = self.spectrum.front_end.sample_rate
+        named = zip(("kept", "removed"), sounds, strict=True)
+        return {name: Recording(audio, rate, f"{name} by {mask.line}", self.recording.history) for name, audio in named}
 
     def _target(self, target: int | str) -> int:
         if isinstance(target, str) and target in self.targets:

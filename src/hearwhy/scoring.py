@@ -46,7 +46,7 @@ class TargetScore:
 
     def __call__(self, mask: Mask) -> Float[Tensor, "batch target"]:
         """Return the score of every target under every mask."""
-        return self._score(self.predict(mask)).to(torch.float32)
+        return self.of(self.predict(mask)).to(torch.float32)
 
     @property
     def gradient(self) -> Callable[[Tensor], Tensor] | None:
@@ -66,12 +66,12 @@ class TargetScore:
 
     def _gradient_of(self, mask: Tensor) -> Tensor:
         mask = mask.detach().to(torch.float32).requires_grad_(True)
-        score = self._score(self.predict.soft(mask)).sum(dim=0)  # masks do not touch each other, so a sum keeps them apart
+        score = self.of(self.predict.soft(mask)).sum(dim=0)  # masks do not touch each other, so a sum keeps them apart
         slopes = [torch.autograd.grad(value, mask, retain_graph=True)[0] for value in score]
         return torch.stack(slopes, dim=1).to("cpu", torch.float32)
 
-    def _score(self, answers: Tensor) -> Tensor:
-        """(batch, draw, label) to (batch, target)."""
+    def of(self, answers: Float[Tensor, "batch draw label"]) -> Float[Tensor, "batch target"]:
+        """Return the score of the model's own numbers, in double precision."""
         answers = answers.to(torch.float64)
         columns = [score_of(answers, target, scale=self.scale, activation=self.activation) for target in self._parsed]
         return torch.stack(columns, dim=-1).mean(dim=1)

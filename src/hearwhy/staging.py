@@ -8,7 +8,10 @@ import tempfile
 from pathlib import Path
 
 LEDGER = ".hearwhy"  # names the files that were written, so that the next result can replace them and nothing else
-RESERVED = ("index.html", "attribution.json", "attribution.npz", "components.json", "plot.png", "audio")
+RESERVED = (
+    "index.html", "attribution.json", "attribution.npz", "components.json", "timeline.json", "timeline.npz", "plot.png",
+    "audio",
+)  # fmt: skip
 
 
 def partial_folder(folder: str | Path, question: str) -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, get_args
 
@@ -13,15 +14,18 @@ import torch
 from torch import Tensor
 
 from hearwhy import audio as sound
+from hearwhy.components.cells import Numbered
 from hearwhy.components.parts import Parts
 from hearwhy.result import Attribution, Keep
+from hearwhy.spectrum import Masked, Spectrum, front_end_of
 from hearwhy.staging import Staging
 from hearwhy.types import Recording
 
 VERSION = 1
+SPECTRUM = ("features", "cell", "floor")
 TENSORS = ("values", "base", "score_full", "score_base", "probabilities", "removed", "stderr", "without", "answers")
-TUPLES = ("shape", "names", "targets", "labels", "absent", "levels_db", "fidelity", "interaction_share")
-DESCRIBED = (*TUPLES, "n_calls", "second_fill", "level_check", "settings")
+TUPLES = ("shape", "targets", "labels", "absent", "levels_db", "fidelity", "interaction_share")
+DESCRIBED = (*TUPLES, "names", "n_calls", "second_fill", "level_check", "settings")
 MAX_COMPONENT_FILES = 32  # above, segments, bands and tiles are made anew from the recording
 
 
@@ -41,6 +45,7 @@ def save(attribution: Attribution, folder: str | Path) -> Path:
         gain, files = _write_audio(attribution, stage.path / "audio")
         (stage.path / "attribution.json").write_text(_encode(_description(attribution, gain, files)))
         arrays = {name: getattr(attribution, name) for name in TENSORS}
+        arrays |= _spectrum_arrays(attribution)
         np.savez_compressed(stage.path / "attribution.npz", **{k: v.numpy() for k, v in arrays.items() if v is not None})
     return folder
 
@@ -69,7 +74,40 @@ def load(folder: str | Path) -> Attribution:
         raise ValueError(f"{folder} is damaged ({error}); save the attribution again.") from error
     recording = _read_back(folder / "audio" / "recording.wav", kept["gain"], kept["recording"])
     plain: dict[str, Any] = {key: tuple(kept[key]) if key in TUPLES else kept[key] for key in DESCRIBED}
-    return Attribution(**tensors, **plain, recording=recording, sounds=lambda: _sounds(folder, kept, recording))
+    plain["names"] = _names(kept["names"])
+    spectrum, masks = _spectrum_of(kept, tensors)
+    return Attribution(
+        **{name: tensors[name] for name in TENSORS if name in tensors}, **plain, recording=recording, spectrum=spectrum,
+        masked=masks, sounds=lambda: _sounds(folder, kept, recording) if spectrum is None else spectrum.each(recording),
+    )  # fmt: skip
+
+
+def _names(kept: Any) -> Sequence[str]:
+    return Numbered(*kept["numbered"]) if isinstance(kept, dict) else tuple(kept)
+
+
+def _spectrum_arrays(attribution: Attribution) -> dict[str, Tensor | None]:
+    spectrum = attribution.spectrum
+    if spectrum is None:
+        return {}
+    found: dict[str, Tensor | None] = {name: getattr(spectrum, name) for name in SPECTRUM}
+    for i, mask in enumerate(attribution.masked):
+        found |= {f"mask_{i}": mask.mask, f"mask_probabilities_{i}": mask.probabilities}
+    return found
+
+
+def _spectrum_of(kept: dict[str, Any], tensors: dict[str, Tensor]) -> tuple[Spectrum | None, tuple[Masked, ...]]:
+    told = kept.get("spectrum")
+    if told is None:
+        return None, ()
+    spectrum = Spectrum(
+        **{name: tensors[name] for name in SPECTRUM}, front_end=front_end_of(told["front_end"]), n_samples=told["n_samples"]
+    )
+    masks = [
+        Masked(**mask, mask=tensors[f"mask_{i}"], probabilities=tensors[f"mask_probabilities_{i}"])
+        for i, mask in enumerate(kept["masked"])
+    ]
+    return spectrum, tuple(masks)
 
 
 def _description(attribution: Attribution, gain: float, files: list[str]) -> dict[str, Any]:
@@ -77,10 +115,17 @@ def _description(attribution: Attribution, gain: float, files: list[str]) -> dic
     return {
         "version": VERSION,
         **{key: getattr(attribution, key) for key in DESCRIBED},
+        "names": _plain_names(attribution.names),
+        "spectrum": None if attribution.spectrum is None else attribution.spectrum.described(),
+        "masked": [mask.described() for mask in attribution.masked],
         "recording": {"name": recording.name, "history": recording.history},
         "gain": gain,
         "components": files,
     }
+
+
+def _plain_names(names: Sequence[str]) -> Any:
+    return {"numbered": [names.n, names.word]} if isinstance(names, Numbered) else list(names)
 
 
 def _write_audio(attribution: Attribution, folder: Path) -> tuple[float, list[str]]:
@@ -89,8 +134,10 @@ def _write_audio(attribution: Attribution, folder: Path) -> tuple[float, list[st
         heard = attribution.listen(keep=keep)
         if heard is not None:
             sounds[f"{keep}.wav"] = heard
+    sounds |= {f"mask-{name}.wav": heard for name, heard in attribution.heard_masks().items()}
     files = []
-    if len(attribution.names) <= MAX_COMPONENT_FILES or not attribution.settings.get("made_of_recording"):
+    made_again = attribution.settings.get("made_of_recording") or attribution.spectrum is not None
+    if len(attribution.names) <= MAX_COMPONENT_FILES or not made_again:
         for i, name in enumerate(attribution.names):
             files.append(f"{i + 1:02d}-{_slug(name)}.wav")
             sounds[files[-1]] = attribution.component_audio(i)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 
 import torch
 from jaxtyping import Float
@@ -19,7 +20,7 @@ from hearwhy.windowing import Span
 
 SUMS_TO_ONE = 1e-3  # probabilities that miss 1 by more do not exclude each other
 USAGE = {
-    "LABEL": "one label",
+    "LABEL": "one label of the model",
     "A - B": "why A rather than B",
     "A + B": "A or B, as one",
     "TARGET@2.1-2.6s": "a target between two times, for models that answer frame by frame or in windows",
@@ -66,14 +67,21 @@ def parse_target(text: str, labels: Sequence[str]) -> Target:
         if left is not None and right is not None:
             found = Target(left, right)
     if found is None:
-        shown = ", ".join(labels[:12]) + (f" and {len(labels) - 12} more" if len(labels) > 12 else "")
-        raise ValueError(f"The model has no label {text!r}; it has {shown}. A contrast is written 'A - B', and 'A + B' is "
-                         "the one or the other.")  # fmt: skip
+        raise ValueError(f"The model has no label {text!r}; {_nearest(text, labels)} A contrast is written 'A - B', and "
+                         "'A + B' is the one or the other.")  # fmt: skip
     if len({*found.plus, *found.minus}) < len(found.plus) + len(found.minus):
         raise ValueError(f"The target {text!r} names a label twice; name each once.")
     if 1 < len(labels) == len(found.plus):
         raise ValueError(f"The target {text!r} names every label, so there is nothing else the model could say.")
     return found
+
+
+def _nearest(text: str, labels: Sequence[str]) -> str:
+    """Say which labels there are: those that hold the text or look like it, else the first."""
+    alike = [label for label in labels if text.casefold() in label.casefold()] or get_close_matches(text, labels)
+    if alike:
+        return "did you mean " + ", ".join(alike[:6]) + (f" or one of {len(alike) - 6} more" if len(alike) > 6 else "") + "?"
+    return "it has " + ", ".join(labels[:12]) + (f" and {len(labels) - 12} more" if len(labels) > 12 else "") + "."
 
 
 def _any_of(text: str, labels: Sequence[str]) -> tuple[int, ...] | None:

@@ -121,15 +121,21 @@ class Timeline:
     def save(self, folder: str | Path) -> Path:
         """Write ``timeline.json`` and ``timeline.npz``, and every explained window's attribution to a folder of its own."""
         folder = Path(folder)
-        for i, attribution in zip(self.numbers, self._explained(), strict=True):
-            if not (folder / self.folder_name(i) / "attribution.json").is_file():
-                attribution.save(folder / self.folder_name(i))
+        for i in self.numbers:
+            self._save_window(i, folder / self.folder_name(i))
         names = {i: self.folder_name(i) for i in self.numbers}
         kept = {"version": VERSION, "name": self.name, "labels": self.labels, "spans_s": self.spans_s,
                 "windows": [names.get(i) for i in range(len(self))]}  # fmt: skip
         (folder / FILE).write_text(json.dumps(kept, indent=1, ensure_ascii=False))
         np.savez_compressed(folder / NUMBERS, probabilities=self.probabilities.numpy())
         return folder
+
+    def _save_window(self, i: int, folder: Path) -> None:
+        if isinstance(self.attributions, Kept) and self.attributions.folders[i] == folder:
+            return  # it lies there already
+        attribution = self.attributions[i]
+        assert attribution is not None
+        attribution.save(folder)
 
     @staticmethod
     def load(folder: str | Path) -> Timeline:

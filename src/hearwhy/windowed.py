@@ -14,10 +14,11 @@ from torch import Tensor
 
 from hearwhy import audio as sound
 from hearwhy.asking import MIN_DURATION_S, Predict
-from hearwhy.attributing import attribute
-from hearwhy.components.parts import Parts
+from hearwhy.components.cells import AnyParts
+from hearwhy.mapping import attribute_any
 from hearwhy.plan import Meter, Plan, expected_calls
 from hearwhy.result import Attribution
+from hearwhy.staging import LEDGER
 from hearwhy.targets import any_of, chosen, parse_target
 from hearwhy.timeline import Kept, Timeline
 from hearwhy.trust import whole
@@ -56,7 +57,7 @@ class Source:
     name: str
     duration_s: float
     cut: Callable[[float, float], Recording]
-    parts: Callable[[Recording, float, float], tuple[Parts, Parts | None]]
+    parts: Callable[[Recording, float, float], tuple[AnyParts, AnyParts | None]]
 
 
 def explain_windows(model: Classifier, source: Source, plan: Plan, meter: Meter, how: PerWindow) -> Timeline:
@@ -89,12 +90,12 @@ def explain_windows(model: Classifier, source: Source, plan: Plan, meter: Meter,
     if how.folder is not None:
         _check_scan(how.folder, rows)
     found: dict[int, Attribution] = {}
-    left = [i for i in numbers if i not in folders or not (folders[i] / "attribution.json").is_file()]
+    left = [i for i in numbers if i not in folders or not (folders[i] / LEDGER).is_file()]  # it is written last
     for done, i in enumerate(left):
         parts, other = source.parts(source.cut(*spans[i]), *spans[i])
         here = _within(plan, spans[i][0])
         meter.expected = meter.done + expected_calls(model, parts, here, other) * (len(left) - done)
-        attribution = attribute(model, parts, other, here, meter)
+        attribution = attribute_any(model, parts, other, here, meter)
         if i in folders:
             attribution.save(folders[i])
         else:

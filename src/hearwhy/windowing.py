@@ -127,7 +127,9 @@ def _window_s(classifier: Classifier, wanted: float | None) -> float | None:
 
 def _one(time: int, length: int, classifier: Classifier) -> Windows:
     rate = classifier.sample_rate
-    if time == length or classifier.window_s is None or getattr(classifier, "pads", False):
-        return Windows((0,), time, rate)  # it takes short ones as they are
+    if time == length or classifier.window_s is None:
+        return Windows((0,), time, rate)
+    if getattr(classifier, "pads", False):
+        return Windows((0,), time, rate, f"shorter than the model's {length / rate:.2f} s: the model fills it up by itself")
     note = f"followed by {(length - time) / rate:.2f} s of silence to fill the model's window"
     return Windows((0,), length, rate, note)

@@ -3,8 +3,8 @@
 import pytest
 
 from games import GAMES
-from hearwhy.attribution import LAWS, METHODS
-from laws import CHECKS, declaring, one_thread  # noqa: F401 (a fixture)
+from hearwhy.attribution import LAWS
+from laws import CHECKS, METHODS, declaring, one_thread  # noqa: F401 (a fixture)
 
 PROMISES = [(law, *case) for law in CHECKS for case in declaring(law)]
 NO_PROMISES = [(law, method) for law in CHECKS for method, entry in METHODS.items() if law not in entry.laws]

@@ -103,7 +103,7 @@ def test_per_window_writes_a_folder_a_window(run, song, tmp_path):
     )
     assert code == 0
     assert "0.0-1.0 s" in said
-    assert Attribution.load(tmp_path / "o" / "window-000-0.0s").shape == (2,)
+    assert Attribution.load(tmp_path / "o" / "window-0000-0.0s").shape == (2,)
 
 
 def test_components_are_written_to_be_heard(run, song, tmp_path):
@@ -115,7 +115,10 @@ def test_components_are_written_to_be_heard(run, song, tmp_path):
     assert np.abs(whole - soundfile.read(song)[0]).max() < 6 * 2**-23  # one rounding to 24 bits a part
 
 
-@pytest.mark.parametrize("what", ["methods", "components", "targets", "fills", "models", "descriptions", "separators", "recipes"])
+LISTS = ["methods", "masks", "metrics", "components", "targets", "fills", "models", "descriptions", "separators", "recipes"]
+
+
+@pytest.mark.parametrize("what", LISTS)
 def test_lists_name_what_there_is(run, what):
     code, listed, _ = run("list", what)
     assert code == 0
@@ -226,7 +229,8 @@ def test_a_new_result_leaves_nothing_of_the_one_before_and_all_of_yours(run, son
     assert run("explain", song, *FINE, "--components", "segments:4", "--out", out)[0] == 0
     (out / "notes.txt").write_text("mine")
     assert run("explain", song, *FINE, "--components", "bands:2", "--per-window", "--out", out)[0] == 0
-    assert {path.name for path in out.iterdir()} == {"index.html", "window-000-0.0s", "notes.txt", ".hearwhy"}
+    timeline = {"index.html", "timeline.json", "timeline.npz", "window-0000-0.0s", ".hearwhy"}
+    assert {path.name for path in out.iterdir()} == timeline | {"notes.txt"}
     assert run("components", song, "--components", "bands:2", "--out", out)[0] == 0
     assert {path.name for path in out.iterdir()} == {"components.json", "audio", "notes.txt", ".hearwhy"}
 

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from hearwhy.result import Attribution
+from hearwhy.timeline import Timeline
 from hearwhy.types import Recording
 
 RATE = 16_000
@@ -148,3 +149,28 @@ SCENES: dict[str, Callable[[], list[Attribution]]] = {
     "troubled": lambda: [troubled()],
     "evil": lambda: [evil()],
 }  # fmt: skip
+
+
+def timeline(n: int = 6, *, seconds: float = 0.5, silent: tuple[int, ...] = (2,), unexplained: tuple[int, ...] = (3,),
+             **changes: Any) -> Timeline:  # fmt: skip
+    """A timeline in which guitar gets ever more probable, and drums speak for it ever more."""
+    shared = changes.pop("scene", {})
+    parts, heard = band(seconds), []
+    for i in range(n):
+        weights = [0.9, 4.6 * i / n, -2.4, 0.0]
+        made = None if i in silent + unexplained else scene(weights, parts=parts * (1 - i / (2 * n)), title=f"w {i}", **shared)
+        heard.append(made)
+    rows = torch.stack([additive([0.9, 4.6 * i / n, -2.4, 0.0], 0.3)(torch.ones(1, 4).double())[0] for i in range(n)]).float()
+    rows[[i for i in silent if i < n]] = math.nan
+    spans = tuple((i * seconds, (i + 1) * seconds) for i in range(n))
+    return Timeline(
+        **({"attributions": heard, "spans_s": spans, "probabilities": rows, "labels": LABELS, "name": "field.wav"} | changes)
+    )
+
+
+def evil_timeline() -> Timeline:
+    """A timeline whose names and labels would break a page that trusts them."""
+    labels = ("<img src=x onerror=alert(3)>", "</script>")
+    found = timeline(scene={"names": EVIL}, labels=labels, name="<script>alert(4)</script>\u202e.wav")
+    heard = [None if a is None else replace(a, labels=labels, targets=labels[:1]) for a in found.attributions]
+    return replace(found, attributions=heard)

@@ -12,13 +12,18 @@ from typing import Any, Literal, get_args
 import torch
 from torch import Tensor
 
+from hearwhy.attribution.backward_rules import guided_backprop, lrp
+from hearwhy.attribution.deep_shap import deep_shap
+from hearwhy.attribution.grad_cam import grad_cam
 from hearwhy.attribution.integrated_gradients import N_STEPS, integrated_gradients
 from hearwhy.attribution.kernel_shap import kernel_shap
 from hearwhy.attribution.lime import lime
 from hearwhy.attribution.occlusion import occlusion
+from hearwhy.attribution.rise import rise
+from hearwhy.attribution.saliency import gradient_shap, input_x_gradient, saliency, smooth_grad
 from hearwhy.attribution.sampling import N_SAMPLES, coin_flips, kernel_masks
 from hearwhy.attribution.shapley import shapley
-from hearwhy.types import Method
+from hearwhy.types import Scale
 
 __all__ = ["LAWS", "METHODS", "Entry", "Law", "integrated_gradients", "kernel_shap", "lime", "occlusion", "shapley"]
 
@@ -37,7 +42,8 @@ class Entry:
     Parameters
     ----------
     function
-        ``(score, shape, *, options) -> Estimate``.
+        ``(score, shape, *, options) -> Estimate``; of one that looks inside, ``(network, features, *, options)`` to values
+        (target, freq, frame).
     asks
         What it needs: answers to masks, the score's slope, or the network itself.
     sampled
@@ -49,18 +55,26 @@ class Entry:
     n_masks
         ``(n_components, options)`` to the number of masks it will ask (a gradient counts as one), for forecasts; more
         than the 2**n_components there are where it would stop at those.
+    scale
+        On what scale it explains where none is asked for; None: log-odds, or probabilities of a model that gives only those.
     """
 
-    function: Method
+    function: Callable[..., Any]
     asks: Literal["score", "gradient", "network"]
     sampled: bool
     laws: frozenset[Law]
     held_out: Callable[[tuple[int, ...], int, torch.Generator], Tensor]
     n_masks: Callable[[int, Mapping[str, Any]], int]
+    scale: Scale | None = None
 
 
 def _budget(n: int, options: Mapping[str, Any]) -> int:
     return int(options.get("n_samples", N_SAMPLES))
+
+
+def _inside(function: Callable[..., Tensor], *, sampled: bool = False) -> Entry:
+    """A method that looks inside: it explains every bin, and the logit where nothing else is asked for, as the papers do."""
+    return Entry(function, "network", sampled, frozenset(), coin_flips, lambda n, options: 0, "logit")
 
 
 # Occlusion and integrated gradients draw no masks, and on their own (one left out, all faded alike) any additive
@@ -70,6 +84,7 @@ METHODS: dict[str, Entry] = {
     "kernel_shap": Entry(kernel_shap, "score", True, LAWS, kernel_masks, _budget),
     "lime": Entry(lime, "score", True, LAWS - {"efficiency", "irrelevance"}, coin_flips, _budget),
     "occlusion": Entry(occlusion, "score", False, LAWS - {"efficiency"}, coin_flips, lambda n, options: n + 1),
+    "rise": Entry(rise, "score", True, LAWS - {"efficiency"}, coin_flips, _budget),
     "integrated_gradients": Entry(
         integrated_gradients,
         "gradient",
@@ -78,5 +93,13 @@ METHODS: dict[str, Entry] = {
         coin_flips,
         lambda n, options: int(options.get("n_steps", N_STEPS)) + 1,
     ),
+    "saliency": _inside(saliency),
+    "input_x_gradient": _inside(input_x_gradient),
+    "smooth_grad": _inside(smooth_grad, sampled=True),
+    "gradient_shap": _inside(gradient_shap, sampled=True),
+    "guided_backprop": _inside(guided_backprop),
+    "grad_cam": _inside(grad_cam),
+    "deep_shap": _inside(deep_shap),
+    "lrp": _inside(lrp),
 }
 """Every method by name; adding one is a file and a line here."""

@@ -49,10 +49,10 @@ def deep_shap(
     explainer = DeepLift(network.scores)
     total = torch.zeros((), dtype=torch.float64)
     for rows in network.background.split(chunk):
-        repeated = features.expand_as(rows).contiguous()
+        repeated = features.expand_as(rows).contiguous().requires_grad_(True)
         with warnings.catch_warnings():  # captum says that it sets hooks, which it takes off again
             warnings.filterwarnings("ignore", message="Setting forward, backward hooks")
-            found = [explainer.attribute(repeated, rows, target=t).detach() for t in range(network.n_targets)]
+            found = [explainer.attribute(repeated, rows.contiguous(), target=t).detach() for t in range(network.n_targets)]
         total = total + torch.stack(found).to(torch.float64).sum(dim=1)
     values = (total / len(network.background)).to(torch.float32)
     error = additivity_error(network, features, values)

@@ -15,11 +15,11 @@ def rise(score: Score, shape: tuple[int, ...], *, n_samples: int = N_SAMPLES, se
 
     ``values[i] = mean of score where i is kept - mean of score where i is removed``, over random masks that keep each
     component with probability 1/2, each asked with its complement: Banzhaf values, where all masks are asked. Costs
-    `n_samples` masks. Wasteful: the score's whole variance is in the error of each value, so least squares (lime,
-    kernel_shap) needs fewer masks.
+    `n_samples` masks; computed in float64 and returned in float32. Bad at few masks: the score's whole variance is in the
+    error of each value, so least squares (lime, kernel_shap) needs fewer.
 
-    Laws: offset, scaling and symmetry, permutation and irrelevance on average over seeds. Not efficiency: the values need
-    not sum to anything.
+    Laws: offset and scaling exactly; irrelevance, permutation and symmetry exactly where all masks are asked, otherwise on
+    average over seeds. Not efficiency: the values need not sum to anything.
 
     Parameters
     ----------
@@ -35,13 +35,25 @@ def rise(score: Score, shape: tuple[int, ...], *, n_samples: int = N_SAMPLES, se
     Returns
     -------
     Estimate
-        ``values`` (target, *shape), in the unit of the score; ``stderr`` of the same shape, None where all masks were asked.
-        ``base`` is the mean score minus half of the values' sum.
+        ``values`` (target, *shape), in the unit of the score, positive where the component speaks for the target. ``base``
+        is the mean score minus half of the values' sum. ``stderr`` of the same shape as `values`; None where all masks were
+        asked.
+
+    Raises
+    ------
+    ValueError
+        `n_samples` is under 4 a component (and under 2**components).
 
     References
     ----------
     V. Petsiuk, A. Das and K. Saenko, RISE, BMVC 2018. Deviations: components instead of a grid stretched over an image, and
     the mean without the component is taken away, so that a component that does nothing gets 0.
+
+    Examples
+    --------
+    >>> both = lambda mask: mask.all(dim=1).float()[:, None]
+    >>> rise(both, (2,)).values
+    tensor([[0.5000, 0.5000]])
     """
     check_n_samples("rise", n_samples, shape)
     exact = fits(shape, n_samples)

@@ -51,6 +51,7 @@ def classifier(model: str | Callable[..., Any], *, prompts: Sequence[str] = ()) 
 
 LOADERS = {
     "band": "band",
+    "esc10-small": "esc10_small",
     "musicnn": "musicnn",
     "birdnet": "birdnet",
     "hf": "hugging_face",
@@ -59,6 +60,10 @@ LOADERS = {
     "onnx": "onnx_file",
     "keras": "keras_file",
     "litert": "litert_file",
+    "cnn14": "cnn14",
+    "cnn10": "cnn14",
+    "cnn6": "cnn14",
+    "esc-small": "cnn14",
     "py": "callable",
 }
 """The module of this folder that loads each kind; nothing is imported before it is asked for."""
@@ -67,6 +72,8 @@ MODELS = {
     "band": "guitar or piano? A small CNN that was made to listen to the drums",
     "band:bass": "the same network, made to listen to the bass",
     "band:independent": "the same network, trained without a confounder",
+    "esc10-small": "which of ESC-10's ten sounds? A small CNN on a mel spectrogram in decibels",
+    "esc10-small:stft": "the same on an STFT in decibels",
     "musicnn[:MTT_musicnn|MSD_musicnn|MTT_vgg|MSD_vgg]": "music taggers of 50 tags; `hearwhy fetch musicnn` first",
     "birdnet": "6522 species by their voices; `hearwhy fetch birdnet` first",
     "hf:ID_OR_DIR": "Hugging Face audio classification: AST, wav2vec2, HuBERT, WavLM, Whisper",
@@ -75,5 +82,6 @@ MODELS = {
     "onnx:FILE": "an ONNX file",
     "keras:FILE": "a Keras 3 file (.keras)",
     "litert:FILE": "a LiteRT file (.tflite)",
+    "cnn14:FILE, cnn10:FILE, cnn6:FILE, esc-small:FILE": "a network that `hearwhy train` made",
     "py:module:attribute": "any Python callable (batch, channel, time) -> (batch, label)",
 }

@@ -1,4 +1,4 @@
-"""Any Python callable as a classifier: a function from audio to logits or probabilities."""
+"""Any Python callable as a classifier: a function or torch module from audio to logits, decision values or probabilities."""
 
 from __future__ import annotations
 
@@ -7,15 +7,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import numpy as np
 import torch
 from torch import Tensor
 
+from hearwhy.classifiers.answers import HALF, ask, precision
+from hearwhy.classifiers.estimator import from_estimator, is_estimator
 from hearwhy.classifiers.layout import ANSWERS, AUDIO, FRAME_ANSWERS, arrange, check_layout, restore
 from hearwhy.types import Activation, Classifier
 
 ACTIVATIONS = ("softmax", "sigmoid", "probability")
-OPTIONS = ("channels", "activation", "window_s", "fingerprint", "layout", "output", "frame_s")
+OPTIONS = ("channels", "activation", "window_s", "fingerprint", "layout", "output", "frame_s", "answer", "pads", "notes")
 HOW = "set them on the function, as in predict.sample_rate = 16000; predict.labels = ('dog', 'cat')"
 
 
@@ -24,7 +25,8 @@ class CallableClassifier:
     """A function (batch, channel, time) -> (batch, label) with what hearwhy must know of it.
 
     The function gets a float32 torch tensor; it may return a tensor or a NumPy array. Gradients pass through where the
-    function keeps them.
+    function keeps them. A torch module gets the audio in the precision of its weights, so one in float16 or bfloat16 works
+    as it is; half-precision answers come back float32, no more precise than they were.
 
     Parameters
     ----------
@@ -38,11 +40,19 @@ class CallableClassifier:
         The axes of its answers: ``"batch label"``, or with a frame for a model that answers frame by frame.
     frame_s
         Seconds from one frame of the answers to the next; None: they lie evenly over the window.
+    answer
+        Which of several answers is meant, where the function gives a dict or a tuple: a key, or a position such as "0".
+    pads
+        It takes shorter recordings than `window_s` as they are, and fills them up by itself.
+    notes
+        What was done to it since it was saved, or what it cannot do, a sentence each; the report shows them.
 
     Raises
     ------
     ValueError
         A layout does not name the axes.
+    TypeError
+        When called: it answers with several things of which none is named, or with no numbers.
     """
 
     function: Callable[[Tensor], Any]
@@ -56,6 +66,9 @@ class CallableClassifier:
     layout: str = "batch channel time"
     output: str = "batch label"
     frame_s: float | None = None
+    answer: str = ""
+    pads: bool = False
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         check_layout(self.layout, AUDIO, optional="channel" if self.channels == 1 else None)
@@ -63,16 +76,17 @@ class CallableClassifier:
 
     def __call__(self, audio: Tensor) -> Tensor:
         """Return the function's numbers as a tensor, (batch, label) or (batch, label, frame)."""
-        answer = self.function(arrange(audio, AUDIO, self.layout))
-        return restore(answer if isinstance(answer, Tensor) else torch.as_tensor(np.asarray(answer)), self.output)
+        answers = ask(self.function, arrange(audio, AUDIO, self.layout), name=self.name, pick=self.answer)
+        return restore(answers, self.output)
 
 
 def from_callable(function: Callable[..., Any], *, name: str | None = None) -> Classifier:
     """Return `function` as a classifier; what hearwhy must know of it stands in its attributes.
 
     ``sample_rate`` and ``labels`` are required; ``channels`` (1), ``activation`` ("softmax"), ``window_s`` (None),
-    ``fingerprint`` (None), ``layout`` ("batch channel time"), ``output`` ("batch label") and ``frame_s`` (None) have
-    defaults. A torch module must be in eval mode.
+    ``fingerprint`` (None), ``layout`` ("batch channel time"), ``output`` ("batch label"), ``frame_s`` (None) and ``answer``
+    ("") have defaults. A torch module must be in eval mode with all that it holds. A scikit-learn estimator becomes a
+    classifier as `hearwhy.classifiers.estimator` says.
 
     Raises
     ------
@@ -80,8 +94,17 @@ def from_callable(function: Callable[..., Any], *, name: str | None = None) -> C
         It cannot be called.
     ValueError
         An attribute is missing or senseless, or a torch module is in train mode.
+
+    Examples
+    --------
+    >>> def loudness(audio): return torch.stack([audio.abs().mean((1, 2)), torch.zeros(len(audio))], dim=1)
+    >>> loudness.sample_rate, loudness.labels = 8000, ("loud", "soft")
+    >>> from_callable(loudness)(torch.ones(1, 1, 8000))
+    tensor([[1., 0.]])
     """
     name = name or name_of(function)
+    if is_estimator(function):
+        return checked(from_estimator(function, name=name))
     if not callable(function):
         raise TypeError(f"{name} cannot be called; a classifier is a function from audio to (batch, label).")
     missing = [key for key in ("sample_rate", "labels") if not hasattr(function, key)]
@@ -93,11 +116,13 @@ def from_callable(function: Callable[..., Any], *, name: str | None = None) -> C
 
 
 def checked(classifier: Classifier) -> Classifier:
-    """Return the classifier, or raise ValueError where its description makes no sense or it is in train mode."""
+    """Return the classifier, or raise ValueError where its description makes no sense or part of it is in train mode.
+
+    One that is itself a torch module in half precision comes back wrapped: given half-precision audio, answering float32.
+    """
     name = name_of(classifier)
     _check_labels(classifier.labels, name)
-    if getattr(classifier_module(classifier), "training", False):
-        raise ValueError(f"{name} is in train mode, where its answers change from call to call; call {name}.eval() first.")
+    _check_eval(classifier, name)
     if classifier.activation not in ACTIVATIONS:
         raise ValueError(f"{name}: activation is one of {', '.join(ACTIVATIONS)}; got {classifier.activation!r}.")
     if len(classifier.labels) == 1 and classifier.activation == "softmax":
@@ -108,7 +133,22 @@ def checked(classifier: Classifier) -> Classifier:
         raise ValueError(f"{name}: sample_rate is a whole number of Hz; got {classifier.sample_rate!r}.")
     if classifier.window_s is not None and classifier.window_s <= 0:
         raise ValueError(f"{name}: window_s is None or more than 0 seconds; got {classifier.window_s}.")
-    return classifier
+    if precision(classifier) not in HALF:
+        return classifier
+    given = {key: getattr(classifier, key) for key in ("sample_rate", "labels", *OPTIONS) if hasattr(classifier, key)}
+    return CallableClassifier(classifier, name=name, **given)
+
+
+def _check_eval(classifier: Classifier, name: str) -> None:
+    module = classifier_module(classifier)
+    parts = [] if module is None else [part for part, inner in module.named_modules() if getattr(inner, "training", False)]
+    if not parts:
+        return
+    where = name if "" in parts else f"{', '.join(parts[:3])}{' and others' if len(parts) > 3 else ''} in {name}"
+    called = "the module" if name != type(module).__name__ else name
+    raise ValueError(
+        f"{where} is in train mode, where answers change from call to call; call {called}.eval() first, for all its parts."
+    )
 
 
 def _check_labels(labels: Sequence[str], name: str) -> None:

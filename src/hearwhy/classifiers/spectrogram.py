@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from hearwhy.classifiers.answers import ask
 from hearwhy.classifiers.layout import ANSWERS, FEATURES, FRAME_ANSWERS, arrange, check_layout, restore
 from hearwhy.front_ends import FrontEnd
 from hearwhy.types import Activation
@@ -24,7 +24,8 @@ class SpectrogramClassifier:
     front_end
         Audio (batch, time) to features (batch, freq, frame).
     network
-        Features, laid out as `layout` says, to the model's own numbers; a torch module must be in eval mode.
+        Features, laid out as `layout` says, to the model's own numbers; a torch module must be in eval mode, and gets the
+        features in the precision of its weights (half-precision answers come back float32).
     labels
         What it tells apart.
     layout
@@ -35,14 +36,25 @@ class SpectrogramClassifier:
         As in every classifier.
     frame_s
         Seconds from one frame of the answers to the next; None: they lie evenly over the window.
+    channels
+        1: spectrograms are made of mono sound.
+    answer
+        Which of several answers is meant, where the network gives a dict or a tuple: a key, or a position such as "0".
+    pads
+        It takes shorter recordings than `window_s` as they are, and fills them up by itself.
+    notes
+        What was done to it since it was saved, or what it cannot do, a sentence each; the report shows them.
 
     Raises
     ------
     ValueError
-        A layout does not name the axes; or, when called, the sound is not mono.
+        A layout does not name the axes, or `channels` is not 1; or, when called, the sound is not mono.
+    TypeError
+        When called: the network answers with several things of which none is named, or with no numbers.
 
     Examples
     --------
+    >>> import torch
     >>> from hearwhy.front_ends import LogMel
     >>> front_end = LogMel(sample_rate=16_000, n_fft=512, hop_length=256, n_mels=64)
     >>> loudest = SpectrogramClassifier(front_end, lambda x: x.amax(3).flatten(1)[:, :2], ("low", "high"))
@@ -61,8 +73,13 @@ class SpectrogramClassifier:
     name: str = "spectrogram classifier"
     frame_s: float | None = None
     channels: Literal[1, 2] = 1
+    answer: str = ""
+    pads: bool = False
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        if self.channels != 1:
+            raise ValueError(f"{self.name}: spectrograms are made of mono sound; got channels = {self.channels!r}, give 1.")
         check_layout(self.layout, FEATURES)
         check_layout(self.output, FRAME_ANSWERS if "frame" in self.output.split() else ANSWERS)
 
@@ -79,8 +96,8 @@ class SpectrogramClassifier:
 
     def answers(self, features: Float[Tensor, "batch freq frame"]) -> Float[Tensor, "batch label"]:
         """Return the model's own numbers for features."""
-        answers = self.network(arrange(features, FEATURES, self.layout))
-        return restore(torch.as_tensor(answers), self.output)
+        answers = ask(self.network, arrange(features, FEATURES, self.layout), name=self.name, pick=self.answer)
+        return restore(answers, self.output)
 
     def __call__(self, audio: Float[Tensor, "batch channel time"]) -> Float[Tensor, "batch label"]:
         """Return the model's own numbers."""

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from hearwhy import __version__
+from hearwhy.cli.check import check
 from hearwhy.cli.explain import demo, explain, write_components
 from hearwhy.cli.long import Interrupted
 from hearwhy.cli.models import data_band, fetch, list_names, train
@@ -24,6 +25,7 @@ data_app = typer.Typer(help="Make a data set.", no_args_is_help=True, rich_marku
 app.command()(demo)
 app.command()(explain)
 app.command("components")(write_components)
+app.command()(check)
 app.command()(fetch)
 app.command()(train)
 app.add_typer(data_app, name="data")

@@ -46,7 +46,9 @@ def explain(
     audio: Audio,
     model: Model,
     target: Annotated[list[str], typer.Option("--target", help="See `hearwhy list targets`; may be given again.")] = ["top"],  # noqa: B006
-    components: Annotated[str, typer.Option("--components", help="See `hearwhy list components`.")] = "segments:8",
+    components: Annotated[
+        str | None, typer.Option("--components", help="See `hearwhy list components`; segments:8, or what the method needs.")
+    ] = None,
     method: Annotated[
         str, typer.Option("--method", help="NAME or NAME(option=value); see `hearwhy list methods`.")
     ] = "kernel_shap",
@@ -56,6 +58,7 @@ def explain(
     second_fill: Annotated[str, typer.Option("--second-fill", help="Ask again under this fill; none: do not.")] = "noise",
     scale: Annotated[str | None, typer.Option("--scale", help="log_odds, probability or logit.")] = None,
     n_samples: Annotated[int | None, typer.Option("--n-samples", help="Masks that a sampling method asks about.")] = None,
+    mask: Annotated[str | None, typer.Option("--mask", help="Of a spectrogram's map; see `hearwhy list masks`.")] = None,
     prompts: Prompts = [],  # noqa: B006
     start: Annotated[float, typer.Option("--start", help="Explain from this second on.")] = 0.0,
     duration: Annotated[float | None, typer.Option("--duration", help="Explain so many seconds.")] = None,
@@ -86,6 +89,7 @@ def explain(
     options: dict[str, Any] = {
         "components": components, "target": target, "method": method, "fill": fill, "scale": scale, "seed": seed,
         "second_fill": None if other in ("none", fill) else other, "device": device, "window_s": window, "overlap": overlap,
+        "mask": mask,
     }  # fmt: skip
     with progress("Asking the model", quiet=quiet or as_json) as told:
         ask: Callable[..., Any] = partial(explain_recording, named, progress=told, **options)
@@ -93,8 +97,9 @@ def explain(
             how = {"start": start, "duration": duration, "model": model, "prompts": prompts, **options}
             found: Attribution | Timeline = write_timeline(ask, audio, out, n_windows=_n_windows(windows), how=how)
         else:
-            found = ask(_whole(audio, start, duration))
-            _write(found, out)
+            attribution: Attribution = ask(_whole(audio, start, duration))
+            _write(attribution, out)
+            found = attribution
     _tell(found, out, as_json=as_json, quiet=quiet)
 
 
@@ -140,7 +145,7 @@ def _write(found: Attribution, out: Path) -> None:
 
 
 def _tell(found: Attribution | Timeline, out: Path, *, as_json: bool, quiet: bool) -> None:
-    from hearwhy.report.summary import summarise, summarise_timeline
+    from hearwhy.report import summarise, summarise_timeline
     from hearwhy.timeline import Timeline
 
     if isinstance(found, Timeline):

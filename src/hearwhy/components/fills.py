@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import overload
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from hearwhy import audio as sound
+from hearwhy.components.cells import Cells, padded
 from hearwhy.components.parts import Parts
 from hearwhy.types import Recording
 
@@ -22,14 +24,33 @@ QUIET_QUANTILE = 0.1
 FLOOR_DB = -80.0  # relative to the recording: where it has digital silence, the noise is still there
 
 
-def with_fill(parts: Parts, fill: str) -> Parts:
+CELL_FILLS = {
+    "mean": "each cell's own mean (lime's way with images)",
+    "min": "the spectrogram's least value",
+    "max": "the spectrogram's greatest value",
+    "zero": "0",
+    "uniform": "values drawn between the spectrogram's least and greatest",
+    "shuffle": "the spectrogram's own values in random order",
+}
+"""Fills of cells besides those of every recording; all but the first are SLIME's."""
+
+
+@overload
+def with_fill(parts: Parts, fill: str) -> Parts: ...
+@overload
+def with_fill(parts: Cells, fill: str) -> Cells: ...
+def with_fill(parts: Parts | Cells, fill: str) -> Parts | Cells:
     """Return the parts with another fill: ``"silence"``, ``"noise"``, or the path of a background file or folder.
+
+    Cells of a spectrogram are filled with the spectrogram of the same, or by one of `CELL_FILLS`.
 
     Raises
     ------
     ValueError, FileNotFoundError
         There is no such fill, or a background cannot be read.
     """
+    if isinstance(parts, Cells):
+        return _cells_with_fill(parts, fill)
     if fill == "silence":
         return replace(parts, fills=(None,), fill_names=("silence",))
     if fill == "noise":
@@ -37,6 +58,38 @@ def with_fill(parts: Parts, fill: str) -> Parts:
     files = _background_files(fill)
     shares = tuple(parts.spread(_background(parts.recording, sound.load(path))) for path in files)
     return replace(parts, fills=shares, fill_names=tuple(_told(parts.recording, path) for path in files))
+
+
+def _cells_with_fill(cells: Cells, fill: str) -> Cells:
+    if fill in CELL_FILLS:
+        return replace(cells, fills=(_bins(cells, fill),), fill_names=(fill,))
+    recording = cells.recording
+    if fill in ("silence", "noise"):
+        named = {fill: torch.zeros_like(recording.audio) if fill == "silence" else noise_floor(recording)}
+    else:
+        named = {_told(recording, path): _background(recording, sound.load(path)) for path in _background_files(fill)}
+    fills = tuple(_spectrogram_of(cells, audio) for audio in named.values())
+    return replace(cells, fills=fills, fill_names=tuple(named))
+
+
+def _spectrogram_of(cells: Cells, audio: Tensor) -> Tensor:
+    classifier = cells.classifier
+    converted = sound.resample(sound.remix(audio, 1), cells.recording.sample_rate, classifier.sample_rate)
+    with torch.no_grad():
+        return classifier.features(padded(converted, cells.window)[None])[0]
+
+
+def _bins(cells: Cells, fill: str) -> Tensor:
+    features, generator = cells.features, torch.Generator().manual_seed(0)
+    low, high = features.min(), features.max()
+    if fill == "mean":
+        n = torch.bincount(cells.cell.flatten())
+        return (torch.bincount(cells.cell.flatten(), features.flatten().double()) / n).to(features)[cells.cell]
+    if fill == "uniform":
+        return low + (high - low) * torch.rand(features.shape, generator=generator)
+    if fill == "shuffle":
+        return features.flatten()[torch.randperm(features.numel(), generator=generator)].reshape(features.shape)
+    return torch.full_like(features, {"min": float(low), "max": float(high), "zero": 0.0}[fill])
 
 
 def noise_floor(recording: Recording, *, seed: int = 0) -> Float[Tensor, "channel time"]:
@@ -59,7 +112,8 @@ def noise_floor(recording: Recording, *, seed: int = 0) -> Float[Tensor, "channe
 def _background_files(fill: str) -> list[Path]:
     path = Path(fill)
     if not fill or not path.exists():
-        raise ValueError(f"There is no fill {fill!r}; give silence, noise, or the path of a background file or folder.")
+        more = f"for cells of a spectrogram also {', '.join(CELL_FILLS)}"
+        raise ValueError(f"There is no fill {fill!r}; give silence, noise, or the path of a background file or folder; {more}.")
     if path.is_file():
         return [path]
     files = sorted(file for file in path.iterdir() if file.suffix.lower() in sound.READABLE)

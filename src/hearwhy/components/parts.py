@@ -81,8 +81,8 @@ class Parts:
         fills = tuple(None if fill is None else convert(fill) for fill in self.fills)
         return replace(self, audio=convert(self.audio), fills=fills, sample_rate=sample_rate)
 
-    def to(self, device: str | torch.device) -> Parts:
-        """Return the same parts on another device."""
+    def to(self, device: str | torch.device | torch.dtype) -> Parts:
+        """Return the same parts on another device, or in another precision."""
         fills = tuple(None if fill is None else fill.to(device) for fill in self.fills)
         return replace(self, audio=self.audio.to(device), fills=fills)
 

@@ -10,8 +10,25 @@ from jaxtyping import Float
 from torch import Tensor
 
 from hearwhy.front_ends.log_mel import LogMel
+from hearwhy.front_ends.stft_db import FLOOR_DB, LogStft
 
-__all__ = ["FRONT_ENDS", "FrontEnd", "LogMel", "Standardised", "front_end"]
+__all__ = [
+    "FLOOR_DB",
+    "FRONT_ENDS",
+    "MEL_DB",
+    "STFT_DB",
+    "FrontEnd",
+    "LogMel",
+    "LogStft",
+    "PeakNormalised",
+    "Standardised",
+    "front_end",
+]
+
+STFT_DB = LogStft(sample_rate=16_000, n_fft=512, hop_length=256)
+"""STFT-dB of the masked-spectrogram paper: 257 x 313 for 5 s at 16 kHz, powers in dB from -100 on."""
+MEL_DB = LogMel(sample_rate=32_000, n_fft=1024, hop_length=320, n_mels=64, f_min=50.0, f_max=14_000.0, htk=True, norm=None)
+"""Mel-dB of the masked-spectrogram paper: 64 x 501 for 5 s at 32 kHz, powers in dB from -100 on."""
 
 
 class FrontEnd(Protocol):
@@ -71,7 +88,55 @@ class Standardised:
         return (self.front_end(audio) - self.mean) / self.std
 
 
-FRONT_ENDS = {"log_mel": LogMel}
+@dataclass(frozen=True)
+class PeakNormalised:
+    """Another front end on audio that is first divided by its largest absolute sample; silence stays silence.
+
+    A model behind it cannot hear levels: any gain gives the same answer, and taking a loud part away makes the rest louder
+    for it. The slope passes through the division as well.
+
+    Parameters
+    ----------
+    front_end
+        What makes the features.
+
+    Examples
+    --------
+    >>> import torch
+    >>> quiet = 0.001 * torch.sin(torch.arange(16_000.0))[None]
+    >>> float(PeakNormalised(STFT_DB)(quiet).max() - STFT_DB(quiet).max()).__round__()
+    60
+    """
+
+    front_end: FrontEnd
+
+    @property
+    def sample_rate(self) -> int:
+        """Rate of the audio it is given, in Hz."""
+        return self.front_end.sample_rate
+
+    @property
+    def n_features(self) -> int:
+        """Values a frame."""
+        return self.front_end.n_features
+
+    def n_frames(self, n_samples: int) -> int:
+        """Return how many frames `n_samples` samples of audio make."""
+        return self.front_end.n_frames(n_samples)
+
+    def __call__(self, audio: Float[Tensor, "batch time"]) -> Float[Tensor, "batch freq frame"]:
+        """Return the features of each row of `audio` at a peak of 1."""
+        fit = audio.ndim == 2 and audio.shape[1] and audio.is_floating_point()  # what is not, the front end refuses in words
+        return self.front_end(audio / peaks(audio) if fit else audio)
+
+
+def peaks(audio: Float[Tensor, "batch time"]) -> Float[Tensor, "batch 1"]:
+    """Return the largest absolute sample of each row; 1 where there is only silence, which no gain makes loud."""
+    peak = audio.abs().amax(dim=1, keepdim=True)
+    return peak.where(peak > 0, 1.0)
+
+
+FRONT_ENDS: dict[str, type[LogMel] | type[LogStft]] = {"log_mel": LogMel, "log_stft": LogStft}
 """Every front end by the name that a description gives it."""
 
 
@@ -97,7 +162,8 @@ def front_end(settings: Mapping[str, Any]) -> FrontEnd:
     unknown = sorted(set(rest) - set(made.__dataclass_fields__))
     if unknown:
         raise ValueError(f"{kind} has no setting {unknown[0]!r}; it has {', '.join(made.__dataclass_fields__)}, mean, std.")
-    missing = [name for name in ("sample_rate", "n_fft", "hop_length", "n_mels") if name not in rest]
+    needed = [name for name in ("sample_rate", "n_fft", "hop_length", "n_mels") if name in made.__dataclass_fields__]
+    missing = [name for name in needed if name not in rest]
     if missing:
         raise ValueError(f"{kind} needs {', '.join(missing)}.")
     if not std > 0:

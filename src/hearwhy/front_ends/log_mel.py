@@ -125,7 +125,7 @@ class LogMel:
         )
         # re**2 + im**2 rather than abs**2: no square root, whose slope at silence is undefined
         power = spectrum.abs() if self.power == 1.0 else spectrum.real.square() + spectrum.imag.square()
-        return self._compress(_mel_filters(self).to(audio) @ power)
+        return self._compress(mel_filters(self).to(audio) @ power)
 
     def _compress(self, mel: Tensor) -> Tensor:
         if self.log == "log1p":
@@ -151,7 +151,8 @@ class LogMel:
 
 
 @lru_cache(maxsize=16)
-def _mel_filters(front_end: LogMel) -> Float[Tensor, "mel freq"]:
+def mel_filters(front_end: LogMel) -> Float[Tensor, "mel freq"]:
+    """Return the filters\' weights, in double precision; of equal front ends the same tensor."""
     import numpy as np
     from librosa.filters import mel  # takes a second to load: only when a spectrogram is asked for
 
@@ -165,4 +166,5 @@ def _mel_filters(front_end: LogMel) -> Float[Tensor, "mel freq"]:
         norm=front_end.norm,
         dtype=np.float64,
     )
-    return torch.from_numpy(filters)
+    with torch.inference_mode(False):  # it is kept, and gradients may want it later
+        return torch.from_numpy(filters)

@@ -10,8 +10,11 @@ from typing import Any
 
 from torch import Tensor
 
+from hearwhy.attribution import METHODS
+from hearwhy.report.grid import Grid
 from hearwhy.report.words import Name, joined
 from hearwhy.result import Attribution
+from hearwhy.spectrum import Masked
 from hearwhy.targets import SUMS_TO_ONE, Target, any_of, parse_target
 
 Z95 = 1.96  # 95 % of a normal distribution lies within so many standard errors
@@ -106,8 +109,27 @@ class Case:
         return self.attribution.settings.get(key, default)
 
     def component(self, i: int) -> Name:
-        """Return the name of a component."""
-        return Name(self.attribution.names[i])
+        """Return the name of a component; of a cell of a spectrogram where it lies."""
+        spectrum = self.attribution.spectrum
+        if spectrum is None or self.grid is None:
+            return Name(self.attribution.names[i])
+        return Name(self.grid.place(spectrum.cell == i))
+
+    @cached_property
+    def grid(self) -> Grid | None:
+        """Where the bins of the spectrogram lie; None where sounds were explained."""
+        return None if self.attribution.spectrum is None else Grid.of(self.attribution.spectrum)
+
+    @property
+    def masked(self) -> Masked | None:
+        """What the model says of a mask of the target's map; None where it was not asked."""
+        return next((masked for masked in self.attribution.masked if masked.target == self.target), None)
+
+    @property
+    def looks_inside(self) -> bool:
+        """Whether the values are those of every bin of a spectrogram, and of no score that masks were asked about."""
+        entry = METHODS.get(str(self.setting("method")))
+        return self.attribution.spectrum is not None and entry is not None and entry.asks == "network"
 
     def label_name(self, i: int) -> Name:
         """Return the name of a label."""

@@ -8,9 +8,10 @@ from typing import Any
 import torch
 
 from hearwhy.attribution import METHODS
+from hearwhy.report import marking
 from hearwhy.report.case import Case, gap_db, top
 from hearwhy.report.verdict import nothing_present
-from hearwhy.report.words import Name, Sentence, decibel, listing, percent, probability, say, signed
+from hearwhy.report.words import Finding, Name, decibel, listing, percent, probability, say, signed
 
 MIN_FIDELITY = 0.8  # below, a fifth of what the model does on unseen mixes is not in the bars
 MAX_INTERACTION = 0.2  # above, a fifth of it is owed to components acting together
@@ -18,9 +19,6 @@ MAX_MISSED = 0.05  # of the effect: integrated gradients that miss more have cut
 AUDIBLE_GAP_DB = -40.0  # a gap above this can be heard beside the music
 STAND_IN = 0.9  # removing the strongest leaves nine tenths of the probability: the others stand in for it
 LEAD = 0.01  # a label that leads by less than the digits that are shown is not what the model says
-
-Finding = tuple[str, str, Sentence]
-"""(kind, severity, text); severity is "warning", "note" or "passed"."""
 
 
 def findings(case: Case) -> list[Finding]:
@@ -55,6 +53,8 @@ def _interaction(case: Case) -> list[Finding]:
 
 def _second_fill(case: Case) -> list[Finding]:
     second, first = case.attribution.second_fill, case.setting("fill", "silence")
+    if case.looks_inside:
+        return []  # what stands in its place is told by `marking.one_fill`
     if second is None:
         text = say(
             "Asked under one fill only: what is removed is replaced by {}; another fill may tell otherwise.", Name(first)
@@ -62,11 +62,16 @@ def _second_fill(case: Case) -> list[Finding]:
         return [("fill", "note", text)]
     now, other = case.attribution.top(case.target), second["tops"][case.target]
     fill = Name(second["fill"])
-    if other == (None if now is None else case.component(now)):
+    if other == (None if now is None else case.attribution.names[now]):
         return [("fill", "passed", say("Filled with {} instead of {}, the first component stays the same.", fill, Name(first)))]
-    name = say("{}", "none") if other is None else say("{}", Name(other))
+    name = say("{}", "none") if other is None else say("{}", _of_name(case, other))
     told = say("Another fill tells otherwise: with {} instead of {}, the first component is ", fill, Name(first))
     return [("fill", "warning", (*told, *name, "."))]
+
+
+def _of_name(case: Case, name: str) -> Name:
+    """A component's name as it reads in a sentence."""
+    return Name(name) if case.attribution.spectrum is None else case.component(list(case.attribution.names).index(name))
 
 
 def _level(case: Case) -> list[Finding]:
@@ -146,9 +151,14 @@ def _fill_alone(case: Case) -> list[Finding]:
 
 
 def _absent(case: Case) -> list[Finding]:
-    gone = [case.component(i) for i, absent in enumerate(case.absent) if absent]
-    if not gone:
+    absent_ones = [i for i, absent in enumerate(case.absent) if absent]
+    if not absent_ones:
         return []
+    if case.attribution.spectrum is not None:
+        n, fill = len(absent_ones), Name(str(case.setting("fill", "silence")))
+        said = say("{} nothing but {}, and so no value.", "1 cell holds" if n == 1 else f"{n} cells hold", fill)
+        return [("absent", "note", said)]
+    gone = [case.component(i) for i in absent_ones]
     return [
         ("absent", "note", say("Not in this recording (over 60 dB below it), so without a value: {}.", Name(listing(gone))))
     ]
@@ -183,7 +193,7 @@ def _of_target(numbers: tuple[float | None, ...], target: int) -> float | None:
 
 _CHECKS: tuple[Callable[[Case], list[Finding]], ...] = (
     _fidelity, _interaction, _second_fill, _level, _sampling, _gap, _stand_in, _fill_alone, _absent, _scale, _gradient,
-    _incomplete,
+    _incomplete, *marking.CHECKS,
 )  # fmt: skip
 
 

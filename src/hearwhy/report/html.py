@@ -7,7 +7,8 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,9 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from hearwhy.report import spectrogram, words
-from hearwhy.report.panels import Shelf, panels
+from hearwhy.report import layers, spectrogram, words
+from hearwhy.report.case import Case
+from hearwhy.report.panels import MAX_PANELS, Shelf, panels
 from hearwhy.result import Attribution
 
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -51,33 +53,115 @@ def report(attributions: Sequence[Attribution], path: str | Path) -> Path:
     >>> hearwhy.report([attribution], "out/index.html")  # doctest: +SKIP
     PosixPath('out/index.html')
     """
-    path, found = Path(path), list(attributions)
+    found = list(attributions)
     if not found:
         raise ValueError("A report needs at least one attribution; got none.")
-    if path.is_dir():
-        raise ValueError(f"{path} is a folder; give the file to write, such as {path / 'index.html'}.")
-    _write(path, page(found))
-    return path
+    return write(path, lambda: page(found))
 
 
 def page(attributions: Sequence[Attribution]) -> str:
     """Return the page as a string."""
-    shelf = Shelf.of(attributions)
-    shown, left_out = panels(attributions, shelf)
-    style = _text("page.css") + "".join(_picture_rule(i, picture) for i, picture in enumerate(shelf.pictures))
-    script = _text("page.js")
-    data = {"banks": shelf.specs, "cases": shelf.cases, "panels": [panel["play"] for panel in shown]}
+    sheets = Sheets()
+    sheets.add(attributions)
+    return render(_title(attributions), sheets)
+
+
+@dataclass(eq=False)
+class Sheets:
+    """What stands on a page: panels, and all that they show, play and answer. Attributions are not kept.
+
+    Parameters
+    ----------
+    panels
+        ``html``, ``tab`` and what the script is told of each (``play``).
+    left_out
+        Targets for which there was no room.
+    banks, tracks, cases, pictures
+        What the script is told of each bank of sound, its tracks as base64, what it is told of each attribution, and the
+        rules of style that hold the spectrograms; panels point to them by number.
+    """
+
+    panels: list[dict[str, Any]] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
+    banks: list[dict[str, Any]] = field(default_factory=list)
+    tracks: list[list[str]] = field(default_factory=list)
+    cases: list[dict[str, Any]] = field(default_factory=list)
+    pictures: list[str] = field(default_factory=list)
+
+    def add(
+        self,
+        attributions: Sequence[Attribution],
+        *,
+        most: int = MAX_PANELS,
+        times: int = 1,
+        tab: Callable[[Case], str] | None = None,
+    ) -> None:
+        """Add a panel for each target of attributions that are shown together.
+
+        Parameters
+        ----------
+        attributions
+            One or more.
+        most
+            So many panels at most.
+        times
+            So many like these share the page, and the room for sound on it.
+        tab
+            What to call a panel; by default what sets it apart from the others of `attributions`.
+        """
+        shelf = Shelf.of(attributions, times=times)
+        shown, left_out = panels(attributions, shelf, most=most)
+        first_bank, first_case = len(self.banks), len(self.cases)
+        for panel in shown:
+            panel["picture_number"] += first_bank
+            panel["play"]["case"] += first_case
+            called = panel["tab"] if tab is None else tab(panel["case"])
+            html = _panel_macro(panel["kind"])(panel | {"tab": called}, len(self.panels), times * len(shown))
+            if panel["kind"] == "map":
+                self.pictures.append(_layer_rules(len(self.panels), panel["layers"]))
+            self.panels.append({"html": html, "tab": called, "play": panel["play"], "kind": panel["kind"]})
+        self.left_out += left_out
+        self.banks += shelf.specs
+        self.tracks += shelf.encoded
+        self.cases += [case | {"bank": case["bank"] + first_bank} for case in shelf.cases]
+        self.pictures += [_picture_rule(first_bank + i, picture) for i, picture in enumerate(shelf.pictures)]
+
+
+@dataclass(frozen=True, eq=False)
+class Opening:
+    """What stands above the panels of a timeline: HTML, style and script of its own, and what the script is told."""
+
+    html: Markup
+    style: str
+    script: str
+    data: dict[str, Any]
+
+
+def render(title: str, sheets: Sheets, opening: Opening | None = None) -> str:
+    """Return a page as a string."""
+    maps = text("map.css") if any(panel["kind"] == "map" for panel in sheets.panels) else ""
+    style, script = text("page.css") + maps + "".join(sheets.pictures), text("page.js")
+    data: dict[str, Any] = {"banks": sheets.banks, "cases": sheets.cases, "panels": [p["play"] for p in sheets.panels]}
+    if opening is not None:
+        style, script, data = style + opening.style, script + opening.script, data | {"timeline": opening.data}
+    n_bytes = sum(len(track) for bank in sheets.tracks for track in bank)
     return environment().get_template("page.html.j2").render(
-        title=_title(attributions),
-        panels=shown,
-        left_out=left_out,
-        shelf=shelf,
+        title=title,
+        opening=opening,
+        panels=sheets.panels,
+        left_out=sheets.left_out,
+        tracks=sheets.tracks,
         style=Markup(style),  # our own text; what came from files enters through the template or the JSON below
         script=Markup(script),
         policy=_policy(style, script),
         data=safe_json(data),
-        size=words.megabytes(shelf.n_bytes + len(style) + len(script)),
+        size=words.megabytes(n_bytes + len(style) + len(script)),
     )  # fmt: skip
+
+
+def _panel_macro(kind: str) -> Any:
+    template = {"components": "panel.html.j2", "map": "map.html.j2"}[kind]
+    return environment().get_template(template).module.panel  # type: ignore[attr-defined]
 
 
 def _title(attributions: Sequence[Attribution]) -> str:
@@ -86,9 +170,23 @@ def _title(attributions: Sequence[Attribution]) -> str:
     return f"{start.rstrip()}, {len(names)} parts of it" if start else words.listing(names)
 
 
-def _picture_rule(i: int, picture: spectrogram.Picture) -> str:
-    data = base64.b64encode(spectrogram.png(picture)).decode()
-    return f".picture-{i}{{background-image:url(data:image/png;base64,{data})}}\n"
+def _picture_rule(i: int, picture: spectrogram.Picture | layers.Ground) -> str:
+    if isinstance(picture, layers.Ground):
+        place = f".picture-{i} .layers{{left:{picture.left}%;width:{picture.width}%}}\n"
+        return f"{place}.picture-{i} .ground{{--stencil:{data_url(picture.stencil)}}}\n"
+    return f".picture-{i}{{background-image:{data_url(spectrogram.png(picture))}}}\n"
+
+
+def _layer_rules(i: int, drawn: layers.Layers) -> str:
+    """Give the layers of a panel their pictures."""
+    stencils = {"for": drawn.positive, "contra": drawn.negative, "cover": drawn.cover}
+    rules = [f"#panel-{i} .{name}{{--stencil:{data_url(png)}}}\n" for name, png in stencils.items() if png is not None]
+    return "".join(rules)
+
+
+def data_url(png: bytes) -> str:
+    """Return a picture as a style sheet may hold it."""
+    return f"url(data:image/png;base64,{base64.b64encode(png).decode()})"
 
 
 def _policy(style: str, script: str) -> str:
@@ -114,13 +212,23 @@ def environment() -> Environment:
     """Return the template environment: everything is escaped, and a forgotten variable is an error."""
     made = Environment(loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined,
                        trim_blocks=True, lstrip_blocks=True)  # fmt: skip
-    made.filters.update(probability=words.probability, signed=words.signed, decibel=words.decibel)
+    made.filters.update(probability=words.probability, signed=words.signed, decibel=words.decibel, share=words.share)
     made.tests["name"] = lambda piece: isinstance(piece, words.Name)
     return made
 
 
-def _text(name: str) -> str:
+def text(name: str) -> str:
+    """Return a file of the templates as it is."""
     return (_TEMPLATES / name).read_text(encoding="utf-8")
+
+
+def write(path: str | Path, make: Callable[[], str]) -> Path:
+    """Write the page that `make` returns, whole or not at all, and return its path; a folder raises ValueError."""
+    path = Path(path)
+    if path.is_dir():
+        raise ValueError(f"{path} is a folder; give the file to write, such as {path / 'index.html'}.")
+    _write(path, make())
+    return path
 
 
 def _write(path: Path, text: str) -> None:

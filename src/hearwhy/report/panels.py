@@ -10,18 +10,18 @@ from typing import Any
 
 import torch
 
-from hearwhy.report import sound, spectrogram, words
+from hearwhy.report import layers, maps, sound, spectrogram, words
 from hearwhy.report.bars import axis
 from hearwhy.report.case import Case, top
 from hearwhy.report.caveats import findings
-from hearwhy.report.summary import components, plain, predictions
+from hearwhy.report.grid import Grid
+from hearwhy.report.summary import UNITS, components, plain, predictions
 from hearwhy.report.verdict import verdict
 from hearwhy.result import Attribution
 
 MAX_PANELS = 60  # a page of every label of a large model would be read by nobody
 MAX_ROWS = 12  # components that are listed; the others stand folded up below
 N_LIVE = 6  # labels shown of the answer to a mix
-UNITS = {"log_odds": "log-odds", "logit": "logit", "probability": "probability"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,23 +39,23 @@ class Shelf:
     """
 
     banks: list[sound.Bank]
-    pictures: list[spectrogram.Picture]
+    pictures: list[spectrogram.Picture | layers.Ground]
     specs: list[dict[str, Any]]
     encoded: list[list[str]]
     sound_words: list[str]
     cases: list[dict[str, Any]]
 
     @classmethod
-    def of(cls, attributions: Sequence[Attribution]) -> Shelf:
-        """Return what the attributions need, the same sound once."""
+    def of(cls, attributions: Sequence[Attribution], *, times: int = 1) -> Shelf:
+        """Return what the attributions need, the same sound once, on a page that holds `times` as much sound in all."""
         keys, banks, pictures = [], [], []
         for attribution in attributions:
             key = _key(attribution)
             if key not in keys:
                 keys.append(key)
-                banks.append(sound.playing_bank(attribution) if attribution.answers is None else sound.mixing_bank(attribution))
-                pictures.append(spectrogram.picture(attribution.recording))
-        fitted = sound.fit(banks)
+                banks.append(_bank(attribution))
+                pictures.append(_picture(attribution))
+        fitted = sound.fit([Sharing(**vars(bank), times=times) for bank in banks])
         gains = [sound.common_gain(bank) for bank in fitted]
         encoded = [[sound.encode(t.audio, b.sample_rate, g) for t in b.tracks] for b, g in zip(fitted, gains, strict=True)]
         specs = [_spec(bank, gain, whole) for bank, gain, whole in zip(fitted, gains, banks, strict=True)]
@@ -63,20 +63,46 @@ class Shelf:
         said = [sound_words(bank, spec) for bank, spec in zip(fitted, specs, strict=True)]
         return cls(banks, pictures, specs, encoded, said, cases)
 
+
+@dataclass(frozen=True, eq=False)
+class Sharing(sound.Bank):
+    """A bank that is made small enough for a page by itself, but stands there beside others of its size.
+
+    Parameters
+    ----------
+    times
+        How many there will be.
+    """
+
+    times: int = 1
+
     @property
-    def n_bytes(self) -> int:
-        """Bytes of sound on the page."""
-        return sum(len(track) for bank in self.encoded for track in bank)
+    def n_samples(self) -> int:
+        """Samples of all of them together."""
+        return self.times * super().n_samples
+
+
+def _bank(attribution: Attribution) -> sound.Bank:
+    if attribution.spectrum is not None:
+        return maps.bank(attribution)
+    return sound.playing_bank(attribution) if attribution.answers is None else sound.mixing_bank(attribution)
+
+
+def _picture(attribution: Attribution) -> spectrogram.Picture | layers.Ground:
+    """The recording as the model sees it, where that is what was explained."""
+    spectrum = attribution.spectrum
+    return spectrogram.picture(attribution.recording) if spectrum is None else layers.ground(spectrum, Grid.of(spectrum))
 
 
 def _key(attribution: Attribution) -> str:
     """Same recording, same components: same sound. Where the page cannot mix, the sounds hang on the values too."""
     digest = hashlib.sha256(attribution.recording.fingerprint.encode())
-    parts = sound.components_of(attribution)
-    if parts is not None:
-        digest.update(parts.contiguous().numpy().tobytes())
-    if attribution.answers is None:
-        digest.update(attribution.values.contiguous().numpy().tobytes())
+    parts = None if attribution.spectrum is not None else sound.components_of(attribution)
+    masks = [masked.mask for masked in attribution.masked]
+    values = [] if attribution.answers is not None and attribution.spectrum is None else [attribution.values]
+    bins = [] if attribution.spectrum is None else [attribution.spectrum.features, attribution.spectrum.cell]
+    for tensor in [*([] if parts is None else [parts]), *values, *masks, *bins]:
+        digest.update(tensor.contiguous().numpy().tobytes())
     return digest.hexdigest()
 
 
@@ -89,12 +115,11 @@ def _spec(bank: sound.Bank, gain: float, whole: sound.Bank) -> dict[str, Any]:
 def _case(attribution: Attribution, bank: int) -> dict[str, Any]:
     """Return names and answers; of many labels only those that the model ever says, or that are explained."""
     labels = _kept_labels(attribution)
-    answers = (
-        None if attribution.answers is None else [[round(row[i], 5) for i in labels] for row in attribution.answers.tolist()]
-    )
+    known = attribution.answers if attribution.spectrum is None else None  # cells of a spectrogram have no switches
+    answers = None if known is None else [[round(row[i], 5) for i in labels] for row in known.tolist()]
     return {
         "bank": bank,
-        "names": list(attribution.names),
+        "names": list(attribution.names) if attribution.spectrum is None else [],
         "labels": [attribution.labels[i] for i in labels],
         "full": [round(float(attribution.probabilities[i]), 5) for i in labels],
         "answers": answers,
@@ -104,7 +129,7 @@ def _case(attribution: Attribution, bank: int) -> dict[str, Any]:
 
 def _kept_labels(attribution: Attribution) -> list[int]:
     cases = [Case(attribution, target) for target in range(min(len(attribution.targets), N_LIVE))]
-    explained = [i for case in cases for i in (case.label, case.against) if i is not None]
+    explained = [i for case in cases for i in (*case.parsed.plus, *case.parsed.minus)]
     rows = attribution.probabilities[None] if attribution.answers is None else attribution.answers
     said = torch.bincount(rows.argmax(dim=1), minlength=len(attribution.labels))
     often = [i for i in torch.argsort(said, descending=True, stable=True).tolist() if said[i] > 0]
@@ -113,12 +138,14 @@ def _kept_labels(attribution: Attribution) -> list[int]:
     return list(dict.fromkeys([*kept, *likely[:N_LIVE]]))[: max(N_LIVE, len(kept))]
 
 
-def panels(attributions: Sequence[Attribution], shelf: Shelf) -> tuple[list[dict[str, Any]], list[str]]:
+def panels(
+    attributions: Sequence[Attribution], shelf: Shelf, *, most: int = MAX_PANELS
+) -> tuple[list[dict[str, Any]], list[str]]:
     """Return what the page shows, one panel a target, and the targets for which there was no room."""
     every = [(i, Case(a, target)) for i, a in enumerate(attributions) for target in range(len(a.targets))]
     several = _tab_words(attributions)
-    shown = [_panel(case, i, shelf) | {"tab": several(case)} for i, case in every[:MAX_PANELS]]
-    return shown, [str(several(case)) for _, case in every[MAX_PANELS:]]
+    shown = [_panel(case, i, shelf) | {"tab": several(case)} for i, case in every[:most]]
+    return shown, [str(several(case)) for _, case in every[most:]]
 
 
 def _tab_words(attributions: Sequence[Attribution]) -> Any:
@@ -139,14 +166,34 @@ def _tab_words(attributions: Sequence[Attribution]) -> Any:
 
 
 def _panel(case: Case, i: int, shelf: Shelf) -> dict[str, Any]:
-    a, number = case.attribution, shelf.cases[i]["bank"]
+    number = shelf.cases[i]["bank"]
+    shared = _shared(case, i, number, shelf)
+    if case.attribution.spectrum is not None:
+        return shared | maps.panel(case, shelf.banks[number])
     rows = components(case)
     for index, row in enumerate(rows):
         row["index"] = index
     ordered = sorted(rows, key=lambda row: (row["absent"], -row["value"]))
     listed = _listed(ordered)
     scale = axis(listed)
-    bank, found = shelf.banks[number], findings(case)
+    bank = shelf.banks[number]
+    return shared | {
+        "kind": "components",
+        "axis": scale,
+        "rows": [(row, scale.bar(row), _selection(str(row["index"]), bank)) for row in listed],
+        "folded": [row for row in ordered if row not in listed],
+        "unit": UNITS[case.setting("scale", "log_odds")],
+        "switches": case.attribution.answers is not None,
+        "presets": _presets(case, bank),
+        "picture": shelf.pictures[number],
+        "time_ticks": spectrogram.time_ticks(case.attribution.recording.duration_s),
+    }
+
+
+def _shared(case: Case, i: int, number: int, shelf: Shelf) -> dict[str, Any]:
+    """Return what every kind of panel shows."""
+    found, a = findings(case), case.attribution
+    play = {"case": i, "target": str(case.name)}
     return {
         "case": case,
         "verdict": verdict(case),
@@ -155,18 +202,10 @@ def _panel(case: Case, i: int, shelf: Shelf) -> dict[str, Any]:
         "passed": [finding for finding in found if finding[1] == "passed"],
         "prediction": predictions(case),
         "said": a.labels[top(a.probabilities)],
-        "axis": scale,
-        "rows": [(row, scale.bar(row), _selection(str(row["index"]), bank)) for row in listed],
-        "folded": [row for row in ordered if row not in listed],
-        "unit": UNITS[case.setting("scale", "log_odds")],
-        "switches": a.answers is not None,
-        "presets": _presets(case, bank),
-        "picture": shelf.pictures[number],
         "picture_number": number,
-        "time_ticks": spectrogram.time_ticks(a.recording.duration_s),
         "sound_words": shelf.sound_words[number],
         "settings": settings_rows(case),
-        "play": {"case": i, "target": str(case.name)},
+        "play": play if case.grid is None else play | {"span_s": case.grid.duration_s},
     }
 
 
@@ -219,8 +258,9 @@ def settings_rows(case: Case) -> list[tuple[str, str]]:
     rows |= {str(key): _setting(value) for key, value in plain(dict(a.settings)).items() if value not in (None, "", [], {})}
     sums = (a.score_base, a.score_full, a.base)
     texts = [words.signed(float(number[case.target]), 3) for number in sums]
-    rows |= {"model calls": f"{a.n_calls:,}", "score with nothing, with everything": f"{texts[0]}, {texts[1]}",
-             "values + base sum to": words.signed(sum(case.values) + float(a.base[case.target]), 3)}  # fmt: skip
+    rows |= {"model calls": f"{a.n_calls:,}", "score with nothing, with everything": f"{texts[0]}, {texts[1]}"}
+    if not case.looks_inside:  # of those only some methods' values add up to anything
+        rows["values + base sum to"] = words.signed(sum(case.values) + float(a.base[case.target]), 3)
     return [(key.replace("_", " "), text) for key, text in rows.items()]
 
 

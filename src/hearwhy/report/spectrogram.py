@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-import struct
-import zlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +11,7 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 
 from hearwhy.front_ends import LogMel
+from hearwhy.report.png import encode
 from hearwhy.types import Recording
 
 MAX_FRAMES = 800  # columns of the picture: more than a screen shows
@@ -92,17 +91,10 @@ def time_ticks(duration_s: float, most: int = 9) -> list[float]:
 def png(picture: Picture) -> bytes:
     """Return the picture as a PNG of 8 bits a cell with a perceptual palette (magma), the highest frequency on top."""
     cells = np.round((picture.db / RANGE_DB + 1) * 255).astype(np.uint8)[::-1]
-    rows = np.pad(cells, ((0, 0), (1, 0)))  # each row begins with its filter: 0, none
-    header = struct.pack(">IIBBBBB", cells.shape[1], cells.shape[0], 8, 3, 0, 0, 0)
-    chunks = ((b"IHDR", header), (b"PLTE", _palette().tobytes()), (b"IDAT", zlib.compress(rows.tobytes(), 9)), (b"IEND", b""))
-    return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(kind, body) for kind, body in chunks)
+    return encode(cells, palette=_palette().tobytes())
 
 
 def _palette() -> NDArray[np.uint8]:
     from matplotlib import colormaps
 
     return np.round(colormaps["magma"](np.arange(256))[:, :3] * 255).astype(np.uint8)
-
-
-def _chunk(kind: bytes, body: bytes) -> bytes:
-    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))

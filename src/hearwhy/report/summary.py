@@ -5,13 +5,20 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from hearwhy.report.case import Z95, Case, top
 from hearwhy.report.caveats import as_json, findings
+from hearwhy.report.grid import is_decibel
 from hearwhy.report.verdict import nothing_present, verdict
 from hearwhy.result import Attribution
+from hearwhy.spectrum import ROWS
 
+MAX_CELLS = 64  # rows of a summary: a spectrogram may have hundreds of cells
+MAX_ANSWERS = 5  # labels of the answers to a mask
+SLOPES = ("saliency", "smooth_grad", "guided_backprop")  # whose values are gradients
+UNITS = {"log_odds": "log-odds", "logit": "logit", "probability": "probability"}
 N_LABELS = 5  # labels shown of a prediction: what it competes with, not all 527
 
 
@@ -24,6 +31,8 @@ def summarise(attribution: Attribution) -> dict[str, Any]:
         ``verdict``, ``caveats`` (kind, severity, text), ``passed``, ``prediction`` and ``components`` of the first target;
         ``targets`` holds the same for each one. Values are signed, in the unit of ``settings["scale"]``; levels in dB
         relative to the recording, None for silence; ``rank`` counts present components by value, 1 the most positive.
+        Of a spectrogram ``map`` is what a mask of the map shows, and ``components`` holds at most the 64 strongest cells, none
+        where every bin is one; else ``map`` is None.
     """
     targets = [summarise_target(Case(attribution, target)) for target in range(len(attribution.targets))]
     recording = attribution.recording
@@ -52,7 +61,8 @@ def summarise_target(case: Case) -> dict[str, Any]:
         "caveats": [finding for finding in found if finding["severity"] != "passed"],
         "passed": [finding for finding in found if finding["severity"] == "passed"],
         "prediction": predictions(case),
-        "components": components(case),
+        "components": components(case) if a.spectrum is None else cells(case),
+        "map": None if a.spectrum is None else map_summary(case),
         "base": plain(float(a.base[target])),
         "score_full": plain(float(a.score_full[target])),
         "score_base": plain(float(a.score_base[target])),
@@ -66,10 +76,13 @@ def predictions(case: Case) -> dict[str, Any]:
     a = case.attribution
     keep = _shown_labels(case)
     first = None if nothing_present(case) else a.top(case.target)
-    found: dict[str, Any] = {"as_is": _row(a.probabilities, a.labels, keep)}
+    found: dict[str, Any] = {"as_is": label_row(a.probabilities, a.labels, keep)}
     if first is not None and a.without is not None:
-        found["without_first"] = {"component": a.names[first], "labels": _row(a.without[first], a.labels, keep)}
-    found["removed"] = _row(a.removed, a.labels, keep)
+        row = label_row(a.without[first], a.labels, keep)
+        found["without_first"] = {"component": str(case.component(first)), "labels": row}
+    if case.masked is not None:
+        found["kept"], found["removed_by_mask"] = (label_row(row, a.labels, keep) for row in case.masked.probabilities[1:3])
+    found["removed"] = label_row(a.removed, a.labels, keep)
     return found
 
 
@@ -80,12 +93,19 @@ def _shown_labels(case: Case) -> list[int]:
     first = a.top(case.target)
     if first is not None and a.without is not None:
         rows.insert(1, a.without[first])
-    chosen = [case.label, *([] if case.against is None else [case.against]), *(top(row) for row in rows)]
-    chosen += sorted(range(len(a.labels)), key=lambda i: -float(a.probabilities[i]))
-    return list(dict.fromkeys(chosen))[: max(N_LABELS, len(set(chosen[:5])))]
+    if case.masked is not None:
+        rows += case.masked.probabilities[1:3]
+    return likeliest(a.probabilities, [*case.parsed.plus, *case.parsed.minus, *(top(row) for row in rows)])
 
 
-def _row(probabilities: Tensor, labels: tuple[str, ...], keep: list[int]) -> list[dict[str, Any]]:
+def likeliest(row: Tensor, chosen: list[int]) -> list[int]:
+    """Return some labels and the most probable ones, as many as are shown of a prediction."""
+    likely = sorted(range(len(row)), key=lambda i: -float(row[i]))
+    return list(dict.fromkeys([*chosen, *likely]))[: max(N_LABELS, len(set(chosen)))]
+
+
+def label_row(probabilities: Tensor, labels: tuple[str, ...], keep: list[int]) -> list[dict[str, Any]]:
+    """Return the labels kept with their probabilities, the most probable first."""
     row = [{"label": labels[i], "probability": round(float(probabilities[i]), 6)} for i in keep]
     return sorted(row, key=lambda entry: -float(entry["probability"]))
 
@@ -103,6 +123,73 @@ def components(case: Case) -> list[dict[str, Any]]:
         rows.append({"name": name, "value": value, "stderr": error, "ci95": interval, "level_db": level,
                      "absent": case.absent[i], "rank": ranks.get(i)})  # fmt: skip
     return plain(rows)
+
+
+def cells(case: Case) -> list[dict[str, Any]]:
+    """Return one row a cell of a spectrogram, the 64 of largest size, in the order of the mask; none for single bins."""
+    a, stderr, values = case.attribution, case.stderr, case.values
+    if case.looks_inside or a.spectrum is None or len(a.shape) > 1:
+        return []
+    present = [i for i, absent in enumerate(case.absent) if not absent]
+    ranks = {i: rank for rank, i in enumerate(sorted(present, key=lambda i: -values[i]), start=1)}
+    strongest = sorted(range(len(values)), key=lambda i: (case.absent[i], -abs(values[i])))[:MAX_CELLS]
+    sizes = torch.bincount(a.spectrum.cell.flatten(), minlength=len(values)) / a.spectrum.cell.numel()
+    rows = []
+    for i in sorted(strongest):
+        error = None if stderr is None else stderr[i]
+        interval = None if error is None else [values[i] - Z95 * error, values[i] + Z95 * error]
+        rows.append({"name": str(case.component(i)), "cell": i, "area": float(sizes[i]), "value": values[i], "stderr": error,
+                     "ci95": interval, "absent": case.absent[i], "rank": ranks.get(i)})  # fmt: skip
+    found: list[dict[str, Any]] = plain(rows)
+    return found
+
+
+def map_summary(case: Case) -> dict[str, Any]:
+    """Return what there is to say about the map of a target, and of the mask that was made of it.
+
+    ``unit`` is that of the values; ``area`` the share of the spectrogram that the mask keeps (a soft one's mean); ``answers``
+    what the model says to the features ``as_is``, ``kept``, ``removed``, and to their sounds, None where there are none;
+    ``chances`` the probability of the target in each of them.
+    """
+    masked, values = case.masked, case.attribution.map(case.target)
+    told: dict[str, Any] = {"method": case.setting("method"), "unit": unit(case), "shape": list(values.shape),
+                            "lowest": float(values.min()), "highest": float(values.max()),
+                            "mask": None, "area": None, "chances": None, "answers": None, "metrics": None}  # fmt: skip
+    if masked is not None:
+        chances = {name: case.chance(row) for name, row in zip(ROWS, masked.probabilities, strict=True)}
+        told |= {"mask": masked.line, "area": float(masked.mask.mean()), "chances": chances,
+                 "answers": answers(case, MAX_ANSWERS), "metrics": dict(masked.metrics)}  # fmt: skip
+    found: dict[str, Any] = plain(told)
+    return found
+
+
+def unit(case: Case) -> str:
+    """Return the unit of the values of a map: the score's for every bin, of a slope the score's over a step of the features.
+
+    Of cells it is what a whole cell adds, written into each of its bins. Whether values add up to the score is the method's
+    affair: those of deep_shap and gradient_shap do, those of grad_cam and of slopes do not.
+    """
+    scale = UNITS[case.setting("scale", "log_odds")]
+    if case.setting("method") in SLOPES:
+        spectrum = case.attribution.spectrum
+        decibels = spectrum is not None and is_decibel(spectrum.front_end)
+        return f"{scale} per {'dB' if decibels else 'unit of the features'}"
+    return scale
+
+
+def answers(case: Case, n: int) -> dict[str, list[dict[str, Any]] | None]:
+    """Return the model's answer to every row of `ROWS`, of the same labels: what is explained, what is said, the likeliest."""
+    masked, labels = case.masked, case.attribution.labels
+    if masked is None:
+        return {}
+    rows = [None if row.isnan().any() else row for row in masked.probabilities]
+    said = [top(row) for row in rows if row is not None]
+    keep = likeliest(masked.probabilities[0], [*case.parsed.plus, *case.parsed.minus, *said])
+    keep = keep[: max(n, len(case.parsed.plus) + len(case.parsed.minus))]
+    return {
+        name: None if row is None else [{"label": labels[i], "probability": round(float(row[i]), 6)} for i in keep]
+        for name, row in zip(ROWS, rows, strict=True)
+    }
 
 
 def plain(value: Any) -> Any:

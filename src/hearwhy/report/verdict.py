@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hearwhy.report.case import Z95, Case, top
+from hearwhy.report.marking import marking
 from hearwhy.report.words import Name, Sentence, joined, probability, say
 
 # Below these a value changes nothing that anyone would act on: 0.05 log-odds are 5 % of the odds.
@@ -13,8 +14,12 @@ MAX_TIED = 3  # more names than this are not an answer; the sentence then says t
 
 
 def verdict(case: Case) -> Sentence:
-    """Return the verdict in plain words: the prediction, then what carries it."""
-    return (*_prediction(case), " ", *_cause(case))
+    """Return the verdict in plain words: the prediction, then what carries it; of a map, what a mask of it shows."""
+    if case.attribution.spectrum is None:
+        return (*_prediction(case), " ", *_cause(case))
+    if case.looks_inside:
+        return (*_prediction(case), " ", *(_nothing(case) if nothing_present(case) else marking(case)))
+    return (*_prediction(case), " ", *_cause(case), " ", *marking(case))
 
 
 def _prediction(case: Case) -> Sentence:
@@ -42,8 +47,7 @@ def _heard(case: Case) -> str:
 def _cause(case: Case) -> Sentence:
     strongest = case.positive[0] if case.positive else None
     if nothing_present(case):
-        still = probability(case.chance(case.attribution.removed))
-        return say("Nothing present explains it: with everything removed {} still gets {}.", case.what, still)
+        return _nothing(case)
     if strongest is None or case.values[strongest] < _noticeable(case):
         what = "Nothing present explains it: no component raises {} noticeably."
         return say(what if _is_said(case) else "No component raises {} noticeably.", case.aim)
@@ -56,6 +60,11 @@ def _cause(case: Case) -> Sentence:
         names = Name(joined([case.component(i) for i in tied], "or"))
         return say("It rests on {} first; which of them more cannot be told apart.", names)
     return (*_carrier(case, strongest), *_without(case, strongest))
+
+
+def _nothing(case: Case) -> Sentence:
+    still = probability(case.chance(case.attribution.removed))
+    return say("Nothing present explains it: with everything removed {} still gets {}.", case.what, still)
 
 
 def nothing_present(case: Case) -> bool:
@@ -71,7 +80,8 @@ def nothing_present(case: Case) -> bool:
     if case.exclusive and not case.is_top(a.probabilities):
         return False  # it is not what the model says, so there is nothing to put down to the fill
     said_alone = case.is_top(a.removed) if case.exclusive else case.chance(a.removed) >= 0.5
-    strongest = max((case.values[i] for i in case.positive), default=0.0)
+    # Values of a method that looks inside are no shares of the score; there all that is present counts together.
+    strongest = lift if case.looks_inside else max((case.values[i] for i in case.positive), default=0.0)
     return said_alone and strongest < float(a.score_base[case.target]) - _undecided(case)
 
 
@@ -108,7 +118,9 @@ def _without(case: Case, i: int) -> Sentence:
     if case.attribution.without is None:
         return (".",)
     row = case.attribution.without[i]
-    name, best, gets = case.component(i), top(row), probability(case.chance(row))
+    # a cell's place was just told, and is too long to be told again
+    name = case.component(i) if case.attribution.spectrum is None else "that"
+    best, gets = top(row), probability(case.chance(row))
     if case.against is not None:
         sides = (case.what, gets, case.against, probability(case.chance_against(row)))
         return say(": without {} it is {} {} and {} {}.", name, *sides)

@@ -12,6 +12,10 @@ Sentence = tuple[str, ...]
 """Pieces of text; those that are a `Name` came from a file or a model and are shown apart from our own words."""
 
 
+Finding = tuple[str, str, Sentence]
+"""(kind, severity, text); severity is "warning", "note" or "passed"."""
+
+
 class Name(str):
     """A label or a component's name inside a sentence."""
 
@@ -52,6 +56,22 @@ def signed(value: float, digits: int = 2) -> str:
     return ("+" if value > 0 else "\N{MINUS SIGN}") + text
 
 
+def significant(value: float) -> str:
+    """Return a number with its sign and two digits, however small it is; a true minus, and no sign on zero.
+
+    Examples
+    --------
+    >>> significant(0.000123), significant(-0.0000123), significant(12.34)
+    ('+0.00012', '\N{MINUS SIGN}1.2·10⁻⁵', '+12')
+    """
+    text, _, power = f"{abs(value):.2g}".partition("e")
+    if float(text) == 0:
+        return "0"
+    if power:
+        text += "·10" + str(int(power)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
+    return ("+" if value > 0 else "\N{MINUS SIGN}") + text
+
+
 def decibel(level: float | None) -> str:
     """Return a level in dB; silence has none."""
     return "silent" if level is None or level == -math.inf else f"{signed(level, 1)} dB"
@@ -67,6 +87,11 @@ def seconds(duration_s: float) -> str:
 def percent(share: float) -> str:
     """Return a share in percent."""
     return f"{100 * share:.0f} %"
+
+
+def share(part: float) -> str:
+    """Return a share in percent, of a small one its first digit too."""
+    return percent(part) if part >= 0.01 or part == 0 else f"{100 * part:.1g} %"
 
 
 def listing(names: Iterable[str]) -> str:

@@ -150,6 +150,7 @@ class Panel {
   constructor(element, play) {
     Object.assign(this, { element, play, data: data.cases[play.case] });
     this.bank = banks[this.data.bank];
+    this.span = play.span_s ?? this.bank.duration;   // of the picture: a window may be longer than what is heard
     this.one = selector => element.querySelector(selector);
     this.all = selector => [...element.querySelectorAll(selector)];
     this.bits = this.bank.mixed ? this.bank.chosen : new Set(this.data.names.keys());
@@ -158,6 +159,8 @@ class Panel {
     this.one(".main").addEventListener("click", () => this.toggle());
     this.one(".loop").addEventListener("click", () => { player.setLoop(!player.loop); this.draw(); });
     this.one(".seek").addEventListener("input", event => { player.seek(Number(event.target.value)); this.tick(); });
+    this.all(".strength").forEach(item => item.addEventListener("input", () =>
+      item.closest(".map-stage").style.setProperty("--strength", item.value / 100)));
     if (this.data.answers) this.buildAnswer();
   }
   // Components that have no sound can still be switched: the answers are known, only nothing changes in what plays.
@@ -244,7 +247,7 @@ class Panel {
   tick() {
     const at = player.bank === this.bank ? player.position : 0;
     this.one(".head").hidden = at === 0 && !player.playing;
-    this.one(".head").style.left = `${100 * at / this.bank.duration}%`;
+    this.one(".head").style.left = `${100 * at / this.span}%`;
     this.one(".time").textContent = `${at.toFixed(1)} / ${this.bank.duration.toFixed(1)} s`;
     const seek = this.one(".seek");
     if (document.activeElement !== seek || player.playing) seek.value = at;
@@ -260,25 +263,30 @@ class Panel {
 
 // --- choosing a panel -----------------------------------------------------------------------------------------------
 
+const told = [];   // who is told which panel was chosen
+function choose(number) {
+  panels[number].show();
+  told.forEach(tell => tell(number));
+}
+
 function tabs() {
-  const found = [...document.querySelectorAll("[role=tab]")];
-  const select = number => {
+  const found = [...document.querySelectorAll("[role=tab]")], list = document.getElementById("choose");
+  told.push(number => {
     found.forEach((tab, i) => { tab.setAttribute("aria-selected", i === number); tab.tabIndex = i === number ? 0 : -1; });
-    panels[number].show();
-  };
+    if (list) list.value = number;
+  });
   found.forEach((tab, i) => {
-    tab.addEventListener("click", () => select(i));
+    tab.addEventListener("click", () => choose(i));
     tab.addEventListener("keydown", event => {
       const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
       if (!step) return;
       event.preventDefault();
       const next = (i + step + found.length) % found.length;
       found[next].focus();
-      select(next);
+      choose(next);
     });
   });
-  if (found.length) select(0);
-  document.getElementById("choose")?.addEventListener("change", event => panels[Number(event.target.value)].show());
+  list?.addEventListener("change", () => choose(Number(list.value)));
 }
 
 function frame() {
@@ -292,8 +300,8 @@ let current;
 document.documentElement.classList.add("js");
 const panels = [...document.querySelectorAll(".panel")].map((element, i) => new Panel(element, data.panels[i]));
 player.onchange = () => current.draw();
-panels[0].show();
 tabs();
+choose(0);
 requestAnimationFrame(frame);
-window.hearwhy = { renderMix, banks, player };
+window.hearwhy = { renderMix, banks, player, choose, onchoose: tell => told.push(tell) };
 })();

@@ -7,12 +7,13 @@ import pytest
 import torch
 
 from hearwhy import audio as sound
-from hearwhy import training
 from hearwhy.classifiers.band import load_file
 from hearwhy.datasets.band.metadata import write_metadata
 from hearwhy.datasets.band.presets import INST_CLASS, STEMS
 from hearwhy.datasets.band.songs import read_split
-from hearwhy.training import CONFOUNDERS, RECIPES, TEST_SETS, Settings, evaluate_band_cnn, fit, train_band_cnn
+from hearwhy.training import RECIPES
+from hearwhy.training import band as training
+from hearwhy.training.band import CONFOUNDERS, TEST_SETS, Settings, evaluate_band_cnn, fit, train_band_cnn
 from hearwhy.types import Recording
 
 TINY = Settings(epochs=1, per_song=1, batch_size=3)  # two steps

