@@ -21,6 +21,7 @@ from hearwhy.components import is_of_features, with_fill
 from hearwhy.components.cells import AnyParts, Cells
 from hearwhy.components.parts import Parts
 from hearwhy.mapping import attribute_any
+from hearwhy.masks import parse_mask
 from hearwhy.plan import Meter, Plan, Progress, expected_calls
 from hearwhy.result import Attribution
 from hearwhy.scoring import checked_scale
@@ -179,9 +180,9 @@ def _components(components: str | Parts | None, entry: Entry, mask: str | None) 
         components = "features" if entry.asks == "network" else "segments:8" if mask is None else "cells:quickshift"
     of_features = isinstance(components, str) and is_of_features(components)
     if entry.asks == "network" and components != "features":
-        raise ValueError(
-            f"A method that looks inside explains every bin of the spectrogram; leave out components={components!r}."
-        )
+        raise ValueError(f"A method that looks inside explains every bin of a spectrogram, not components={components!r}.")
+    if mask is not None:
+        parse_mask(mask)
     if mask is not None and not of_features:
         raise ValueError(f"A mask is made of a spectrogram's map; with mask={mask!r} give components such as cells:quickshift.")
     if components == "features" and entry.asks == "score":
