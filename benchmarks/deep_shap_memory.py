@@ -23,7 +23,7 @@ def main() -> None:
     words = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     words.add_argument("--network", default="cnn14", choices=NETWORKS)
     words.add_argument("--rows", type=int, default=100)
-    words.add_argument("--chunk", type=int, default=8)
+    words.add_argument("--chunk", type=int, default=4)
     chosen = words.parse_args()
     torch.manual_seed(0)
     module = NETWORKS[chosen.network](50, 64, 501).eval().requires_grad_(False)

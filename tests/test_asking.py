@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from hearwhy import Predict, Recording, TargetScore, components
-from hearwhy.targets import Target, parse_target
 from hearwhy.components import with_fill
+from hearwhy.targets import Target, parse_target
 from hearwhy.windowing import windows
 from toys import ToneDetector, noisy, tone
 

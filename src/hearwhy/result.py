@@ -19,6 +19,7 @@ from hearwhy.types import Recording
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+MAX_NAMED = 1000  # components; of more, single ones mean nothing
 Keep = Literal["positive", "negative", "rest"]
 
 
@@ -225,6 +226,9 @@ class Attribution:
         return html_fragment(self)
 
     def __repr__(self) -> str:
+        about = f"Attribution({self.targets[0]!r} of {self.recording.name!r}: "
+        if self.spectrum is not None and len(self.names) > MAX_NAMED:
+            masks = "".join(f", {mask.line}" for mask in self.masked[:1])
+            return f"{about}{self.settings.get('method')} over {' x '.join(map(str, self.shape))}{masks})"
         ranked = sorted(zip(self.values[0].flatten().tolist(), self.names, strict=True), key=lambda pair: -abs(pair[0]))
-        strongest = ", ".join(f"{name} {value:+.2f}" for value, name in ranked[:3])
-        return f"Attribution({self.targets[0]!r} of {self.recording.name!r}: {strongest})"
+        return about + ", ".join(f"{name} {value:+.2f}" for value, name in ranked[:3]) + ")"

@@ -5,7 +5,7 @@ import pytest
 import typer
 from evaluate_scenes import contents, dataset
 
-from hearwhy.cli import evaluate as commands
+from hearwhy.cli.evaluate import evaluate, table
 from hearwhy.cli.long import Interrupted
 from laws import one_thread  # noqa: F401 (a fixture)
 
@@ -21,8 +21,8 @@ def data(tmp_path, monkeypatch):
 
 def run(*words: object) -> None:
     app = typer.Typer(pretty_exceptions_enable=False)
-    app.command()(commands.evaluate)
-    app.command()(commands.table)
+    app.command()(evaluate)
+    app.command()(table)
     app([str(word) for word in words], standalone_mode=False)
 
 
@@ -46,7 +46,7 @@ def test_problems_are_named_and_counted(data, tmp_path, capsys):
     sorted((data / "audio").iterdir())[0].write_bytes(b"no sound")
     run("evaluate", data, "--model", "some", "--out", tmp_path / "r.sqlite", "--methods", "saliency", "--masks", "bin")
     told = capsys.readouterr().err
-    assert "cannot be read as sound" in told and "1 problems; the same command tries them again" in told
+    assert "cannot be read as sound" in told and "1 problem(s); the same command tries them again" in told
 
 
 def test_an_interrupt_says_that_the_same_command_goes_on(data, tmp_path, monkeypatch):

@@ -11,15 +11,20 @@ import torch
 from evaluate_scenes import FRONT, LABELS, contents, dataset, detector
 
 from hearwhy import audio as sound
+from hearwhy.asking import Predict
+from hearwhy.attribution import METHODS
 from hearwhy.classifiers.spectrogram import SpectrogramClassifier
+from hearwhy.components import cells, with_fill
 from hearwhy.datasets.esc50 import Clip, Esc50, read_esc50
 from hearwhy.evaluate import Clips, Engine, Question, answering, evaluate
 from hearwhy.evaluate.maps import Scene
 from hearwhy.evaluate.question import background_clips, unit_seed
 from hearwhy.evaluate.reading import Results
 from hearwhy.evaluate.schema import packed_map, unpacked_map
+from hearwhy.game import Game
 from hearwhy.masking import ask_features
 from hearwhy.masks import ALL_MASKS, CONTROLS, make_mask, masked
+from hearwhy.scoring import TargetScore
 from laws import one_thread  # noqa: F401 (a fixture)
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -172,13 +177,16 @@ def test_another_method_condition_protocol_model_and_seed_add_rows(data, tmp_pat
 def test_the_papers_protocol_explains_probabilities_over_mean_fills_by_arithmetic(data, tmp_path, monkeypatch):
     out, seen = tmp_path / "r.sqlite", []
     monkeypatch.setattr(answering, "ask_features", lambda c, given, **k: seen.append(given) or ask_features(c, given, **k))
-    question = Question("lime(n_samples=64),grad_cam", masks="bin", protocol="paper", components="cells:tiles=2x4")
+    question = Question("lime(n_samples=256),grad_cam", masks="bin", protocol="paper", components="cells:tiles=2x4")
     evaluate(data, [detector()], out, question=question, clips=Clips(limit=1))
     with Results(out) as results:
         lime, grad_cam = results.groups()
         values = results._values(lime.units[0])
     assert (lime.about["scale"], grad_cam.about["scale"]) == ("probability", "logit")
-    assert values.abs().max() < 1 and len(values.unique()) <= 8
+    parts = with_fill(cells(read_esc50(data).clips[0].load(), detector(), "tiles=2x4"), "mean")
+    game = Game(TargetScore(Predict(detector(), parts), [LABELS[int(lime.target[0])]], scale="probability"))
+    mine = METHODS["lime"].function(game, game.shape, n_samples=256, protocol="paper")  # all masks of 8 cells: no seed
+    assert torch.allclose(game.scatter(mine.values)[0][parts.cell], values, atol=1e-6)
     x, _, rounded = seen[0]
     assert torch.equal(rounded, (x + 100) * 1 - 100) and not torch.equal(rounded, x)  # the identity of the paper
     kept = {tuple(row.flatten().tolist()) for given in seen[1:] for row in given}
@@ -194,12 +202,12 @@ def test_corrupt_missing_and_silent_clips_are_named_and_stop_nothing(data, tmp_p
     quiet = sound.load(whole.clips[3].path)
     sound.write(type(quiet)(torch.zeros_like(quiet.audio), quiet.sample_rate), silent.path)
     out = tmp_path / "r.sqlite"
-    summary = evaluate(whole, [detector()], out, question=QUICK)
+    summary = evaluate(tmp_path / "data", [detector()], out, question=QUICK)
     named = {name: problem for name, _, _, problem in summary.problems}
     assert set(named) == {broken.name, missing.name, silent.name} and len(contents(out)["units"]) == 5
     assert "no file" in named[missing.name] and "silent" in named[silent.name]
     sound.write(quiet, missing.path)
-    assert len(evaluate(whole, [detector()], out, question=QUICK).problems) == 2  # it is there again, and is asked
+    assert len(evaluate(tmp_path / "data", [detector()], out, question=QUICK).problems) == 2  # it is there again, and is asked
     assert len(contents(out)["units"]) == 6
 
 

@@ -94,7 +94,8 @@ def tiled(n: int = 8, *, line: str = "threshold_pos(tau=0.5)", **changes: Any) -
 
 
 def _attribution(
-    recording: Recording, spectrum: Spectrum, values: Tensor, names: Sequence[str], shape: tuple[int, ...], settings: dict[str, Any]
+    recording: Recording, spectrum: Spectrum, values: Tensor, names: Sequence[str], shape: tuple[int, ...],
+    settings: dict[str, Any],
 ) -> dict[str, Any]:  # fmt: skip
     return {
         "values": values,

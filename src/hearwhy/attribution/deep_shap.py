@@ -10,7 +10,7 @@ from torch import Tensor
 
 from hearwhy.attribution.inside import Network
 
-CHUNK = 8  # background rows at a time: captum's own way expands all of them at once, 98 MB each for Cnn14
+CHUNK = 4  # background rows at a time: captum's own way expands all of them at once, 98 MB each for Cnn14
 MAX_ERROR = 0.05  # of the effect: values that miss more do not add up to what they explain
 
 
@@ -36,7 +36,8 @@ def deep_shap(
     Raises
     ------
     ValueError
-        The values do not add up; the network then uses an activation or a pooling as a function, or a module twice.
+        The values do not add up; the network then uses an activation or a pooling as a function, a module twice, or
+        max-pooling: captum's rule for it missed 4 % in a network of two layers and 50 % in the `band` network.
 
     References
     ----------
@@ -59,8 +60,8 @@ def deep_shap(
     if error > max_error:
         raise ValueError(
             f"deep_shap's values miss {100 * error:.0f} % of the effect that they should add up to (at most "
-            f"{100 * max_error:.0f} % is allowed): the network uses an activation or a pooling as a function, or a module "
-            "twice. Give each use a module of its own, or use gradient_shap or lime."
+            f"{100 * max_error:.0f} % is allowed): the network uses an activation or a pooling as a function, a module twice, "
+            "or max-pooling, for which captum's rule is inexact. Use gradient_shap or lime, or give each use its own module."
         )
     return values
 

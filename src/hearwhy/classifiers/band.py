@@ -7,13 +7,13 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from jaxtyping import Float
 from torch import Tensor
 
+from hearwhy.classifiers.spectrogram import SpectrogramClassifier
 from hearwhy.networks.band_cnn import FRONT_END, BandCNN
-from hearwhy.types import Activation
 
 WEIGHTS = Path(__file__).parent.parent / "weights"
 VARIANTS = ("drums", "bass", "independent")
@@ -21,33 +21,19 @@ WINDOW_S = 2.0
 
 
 @dataclass(frozen=True, eq=False)
-class BandClassifier:
+class BandClassifier(SpectrogramClassifier):
     """Two seconds of 16 kHz mono sound to the logits of guitar and piano; gradients pass through.
 
     Parameters
     ----------
-    network
-        Log-mel features to logits, in eval mode.
-    fingerprint
-        Hash of the weights and the front end.
-    name
-        What to call it in a report.
     about
         What the weights file says of itself: confounder, seed, figures.
     """
 
-    network: BandCNN
-    fingerprint: str
-    name: str
     about: Mapping[str, Any] = field(default_factory=dict)
-    labels: tuple[str, ...] = ("guitar", "piano")
-    sample_rate: int = FRONT_END.sample_rate
-    channels: Literal[1, 2] = 1
-    activation: Activation = "softmax"
-    window_s: float | None = WINDOW_S
 
-    def __call__(self, audio: Float[Tensor, "batch channel time"]) -> Float[Tensor, "batch label"]:
-        """Return the logits of each sound.
+    def features(self, audio: Float[Tensor, "batch channel time"]) -> Float[Tensor, "batch freq frame"]:
+        """Return the log-mel spectrogram of each sound.
 
         Raises
         ------
@@ -60,7 +46,7 @@ class BandClassifier:
                 f"{self.name} takes {WINDOW_S:g} s of mono sound at {self.sample_rate} Hz, (batch, 1, {n_samples}); "
                 f"got {tuple(audio.shape)}. Downmix, resample and cut into windows first, as hearwhy.explain does."
             )
-        return self.network(FRONT_END(audio[:, 0]))
+        return super().features(audio)
 
 
 def load(variant: str = "") -> BandClassifier:
@@ -113,7 +99,10 @@ def load_file(path: str | Path, *, name: str = "band") -> BandClassifier:
         reason = str(error).splitlines()[0]
         raise ValueError(f"{path} does not hold a band network ({reason}); train one with hearwhy train band-cnn.") from error
     network.eval().requires_grad_(False)
-    return BandClassifier(network, _fingerprint(path), name, about, labels=tuple(about["labels"]))
+    return BandClassifier(
+        FRONT_END, network, tuple(about["labels"]), layout="batch freq frame", window_s=WINDOW_S,
+        fingerprint=_fingerprint(path), name=name, about=about,
+    )  # fmt: skip
 
 
 def _fingerprint(path: Path) -> str:

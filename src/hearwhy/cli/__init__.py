@@ -10,6 +10,7 @@ import typer
 
 from hearwhy import __version__
 from hearwhy.cli.check import check
+from hearwhy.cli.evaluate import evaluate, table
 from hearwhy.cli.explain import demo, explain, write_components
 from hearwhy.cli.long import Interrupted
 from hearwhy.cli.models import data_band, fetch, list_names, train
@@ -26,6 +27,8 @@ app.command()(demo)
 app.command()(explain)
 app.command("components")(write_components)
 app.command()(check)
+app.command()(evaluate)
+app.command()(table)
 app.command()(fetch)
 app.command()(train)
 app.add_typer(data_app, name="data")

@@ -82,7 +82,7 @@ def _tell(summary: Summary, out: Path, *, quiet: bool) -> None:
         say(f"hearwhy: {name} ({', '.join(filter(None, (condition, method)))}): {problem}")
     if summary.problems:
         more = f", {len(summary.problems) - SHOWN} more are not shown" if len(summary.problems) > SHOWN else ""
-        say(f"hearwhy: {len(summary.problems)} problems{more}; the same command tries them again.")
+        say(f"hearwhy: {len(summary.problems)} problem(s){more}; the same command tries them again.")
     before = f", {summary.n_before} of them from before" if summary.n_before else ""
     say(f"{summary.n_units} units{before} in {out}; see them with: hearwhy table {out}", quiet=quiet)
 

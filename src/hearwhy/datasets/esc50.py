@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from hearwhy import audio as sound
 from hearwhy.types import Recording
@@ -78,21 +79,23 @@ class Esc50:
         return tuple(clip for clip in self.clips if clip.fold in folds)
 
 
-def read_esc50(data: str | Path) -> Esc50:
+def read_esc50(data: str | Path, *, missing: Literal["error", "keep"] = "error") -> Esc50:
     """Return the clips of a folder in ESC-50's layout; no sound is decoded yet.
 
-    Every file of the table must be there. `Clip.source` is the column ``src_file``; where there is none, the second field of
+    `Clip.source` is the column ``src_file``; where there is none, the second field of
     the file's name (``1-100032-A-0.wav``: 100032); where the name has no such fields, the file's own name.
 
     Parameters
     ----------
     data
         The folder that holds ``meta/esc50.csv`` and ``audio/``.
+    missing
+        What becomes of clips whose file is not there: an error, or they stay in the list for whoever reads them to name.
 
     Raises
     ------
     FileNotFoundError
-        There is no table, or sound files that it lists are missing: the message names them.
+        There is no table, or (with `missing` "error") sound files that it lists are not there: the message names them.
     ValueError
         The table is empty, lacks a column, has a fold or target that is no number, or gives one target two categories.
     """
@@ -109,7 +112,7 @@ def read_esc50(data: str | Path) -> Esc50:
         raise ValueError(f"{table} has no column {' and no '.join(lacking)}. {HOW}.")
     clips = tuple(_clip(root, table, number, row) for number, row in enumerate(rows, start=2))
     absent = [clip.name for clip in clips if not clip.path.is_file()]
-    if absent:
+    if absent and missing == "error":
         shown = f"{', '.join(absent[:3])}{' and others' if len(absent) > 3 else ''}"
         raise FileNotFoundError(
             f"{len(absent)} of {len(clips)} sound files that {table} lists are not in {root / 'audio'}: "

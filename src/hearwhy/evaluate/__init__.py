@@ -135,7 +135,7 @@ def evaluate(
         There is no such data, noise or folder.
     """
     question, clips, engine = question or Question(), clips or Clips(), engine or Engine()
-    dataset = data if isinstance(data, Esc50) else read_esc50(data)
+    dataset = data if isinstance(data, Esc50) else read_esc50(data, missing="keep")
     chosen = clips.of(dataset)
     if not models:
         raise ValueError("There is no model to evaluate; give --model once or more.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 
 import torch
 from jaxtyping import Float
@@ -118,7 +119,7 @@ def _fill(found: dict[Key, Row], masks: dict[Key, Tensor], scene: Scene, asked: 
     distinct: dict[Key | bytes, list[Key]] = {}
     for key, mask in masks.items():
         distinct.setdefault(mask.numpy().tobytes() if mask.dtype == torch.bool else key, []).append(key)
-    groups = list(distinct.values())
+    groups = sorted(distinct.values(), key=lambda group: masks[group[0]].dtype != torch.bool)  # binary ones first
     step = max(1, scene.batch_size // 2)
     for start in range(0, len(groups), step):
         some = groups[start : start + step]
@@ -131,10 +132,12 @@ def _fill(found: dict[Key, Row], masks: dict[Key, Tensor], scene: Scene, asked: 
 
 
 def _apply(masks: list[Tensor], scene: Scene, protocol: ProtocolName) -> tuple[Tensor, Tensor]:
-    """X_in and X_out of some masks: binary ones by selection, soft ones by arithmetic."""
-    pairs = [masked(scene.spectrum.features, mask, fill=scene.spectrum.floor, protocol=protocol) for mask in masks]
+    """X_in and X_out of some masks, binary ones by selection and soft ones by arithmetic; those of a kind together."""
+    kinds = [list(some) for _, some in groupby(masks, key=lambda mask: mask.dtype)]
+    spectrum = scene.spectrum
+    pairs = [masked(spectrum.features, torch.stack(some), fill=spectrum.floor, protocol=protocol) for some in kinds]
     kept, removed = zip(*pairs, strict=True)
-    return torch.stack(kept), torch.stack(removed)
+    return torch.cat(kept), torch.cat(removed)
 
 
 def _ask_features(kept: Tensor, removed: Tensor, scene: Scene) -> Iterator[Row]:

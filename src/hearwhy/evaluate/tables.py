@@ -91,7 +91,7 @@ def notes(path: str | Path) -> list[str]:
     """Return what a reader of the tables must know: units that are missing, and models whose slope is wrong."""
     with Results(path) as results:
         models, n_problems = results.failed_gradients(), results.n_problems()
-    found = [f"{n_problems} problems are noted in {path}, so units are missing; `hearwhy evaluate` tries them again."]
+    found = [f"{n_problems} problem(s) are noted in {path}, so units are missing; `hearwhy evaluate` tries them again."]
     return found * (n_problems > 0) + [
         f"The gradient of {model} disagrees with finite differences: rows of methods that follow it mean nothing."
         for model in models
