@@ -14,8 +14,9 @@ from hearwhy import audio as sound
 from hearwhy.asking import Predict, check_recording
 from hearwhy.attribution import Entry
 from hearwhy.attribution.parsing import parse_method
+from hearwhy.check.subject import on_device
 from hearwhy.classifiers import classifier as find_classifier
-from hearwhy.classifiers.callable import classifier_module, name_of
+from hearwhy.classifiers.callable import name_of
 from hearwhy.components import components as make_components
 from hearwhy.components import is_of_features, with_fill
 from hearwhy.components.cells import AnyParts, Cells
@@ -151,7 +152,7 @@ def explain(
     tensor([[ 7.5000, -2.5000]])
     """
     model = find_classifier(classifier)
-    _move(model, device)
+    on_device(model, device)
     _check(recording, components, seed)
     wanted, span_s = split_span([target] if isinstance(target, str) else list(target), model.labels)
     check_targets(wanted, model.labels)
@@ -258,18 +259,6 @@ def _with_targets(plan: Plan, model: Classifier, recording: Recording) -> Plan:
         row = predict.probabilities(torch.ones(1, 1, dtype=torch.bool))[0].tolist()
         spent = predict.n_calls
     return replace(plan, targets=chosen(plan.targets, model.labels, row), spent=spent)
-
-
-def _move(model: Classifier, device: str) -> None:
-    module = classifier_module(model)
-    try:
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise ValueError(
-            f"There is no device {device!r} here ({str(error).splitlines()[0]}); give cpu, or leave it out."
-        ) from error
-    if module is not None:
-        module.to(device)
 
 
 def _span(parts: Parts, start: int, stop: int) -> Parts:
