@@ -39,6 +39,8 @@ def _asked(setting: Setting, dataset: Esc50, noises: Path) -> list[dict[str, obj
     parts = {"train": dataset.of_folds(*train), "validation": dataset.of_folds(VALIDATION), "test": dataset.of_folds(TEST)}
     rows: list[dict[str, object]] = []
     for (features, condition, part), published in PUBLISHED.items():
+        if features not in setting.models:
+            continue
         clips = parts[part][: setting.limit]
         noise = Condition() if condition == "clean" else Condition(condition, noises / NOISES[condition], SNR_DB)
         right = _n_right(setting, features, clips, noise)

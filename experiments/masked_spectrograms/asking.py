@@ -20,6 +20,8 @@ NOISES = {
 SNR_DB = 3.52  # 0.6 of the recording and 0.4 of the noise
 METHODS = "saliency,grad_cam,lime(n_samples={n_samples}),deep_shap"
 TEST, VALIDATION = 5, 4  # folds: what is reported, and where the corrected choice of a mask is made
+LEAST = {"mel": 0, "stft": 500}
+"""Masks of lime that a spectrogram needs at least: four for each of its cells, of which STFT-dB has up to 116."""
 SMALL = {"mel": "esc10-small", "stft": "esc10-small:stft"}
 
 
@@ -30,11 +32,11 @@ class Setting:
     Parameters
     ----------
     models
-        Name of the model by what it sees: "mel" and "stft".
+        Name of the model by what it sees, "mel" and "stft"; one that is not there is not asked.
     per_class
         Clips of each class and fold; None: all.
     n_samples
-        Masks of lime.
+        Masks of lime, where `LEAST` does not ask for more.
     masks, limit
         As `hearwhy.evaluate.Question` and `Clips` take them; a small `limit` is for trials.
     device
@@ -84,9 +86,8 @@ def ask(a_round: Round, setting: Setting, data: Path, noises: Path, out: Path) -
     heard = ["clean"]
     if a_round.features == "mel":
         heard += [f"{name}={noises / file}@{SNR_DB}dB" for name, file in NOISES.items()]
-    question = Question(
-        METHODS.format(n_samples=setting.n_samples), setting.masks, ",".join(heard), a_round.protocol, background=2
-    )
+    methods = METHODS.format(n_samples=max(setting.n_samples, LEAST[a_round.features]))
+    question = Question(methods, setting.masks, ",".join(heard), a_round.protocol, background=2)
     clips = Clips((a_round.fold,), setting.limit, setting.per_class)
     model, file = setting.models[a_round.features], a_round.file(out)
     return a_round, evaluate(data, [model], file, question=question, clips=clips, engine=Engine(device=setting.device))
@@ -95,8 +96,9 @@ def ask(a_round: Round, setting: Setting, data: Path, noises: Path, out: Path) -
 def ask_all(setting: Setting, data: Path, noises: Path, out: Path, *, jobs: int) -> list[tuple[Round, Summary]]:
     """Run all rounds, so many at a time, and return what was done in each."""
     out.mkdir(parents=True, exist_ok=True)
+    rounds = [a_round for a_round in ROUNDS if a_round.features in setting.models]
     if jobs == 1:
-        return [ask(a_round, setting, data, noises, out) for a_round in ROUNDS]
+        return [ask(a_round, setting, data, noises, out) for a_round in rounds]
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
-        waiting = [pool.submit(ask, a_round, setting, data, noises, out) for a_round in ROUNDS]
+        waiting = [pool.submit(ask, a_round, setting, data, noises, out) for a_round in rounds]
         return [future.result() for future in waiting]

@@ -29,7 +29,7 @@ def write_all(setting: Setting, data: Path, noises: Path, folder: Path, publishe
         HEAD.format(models=" and ".join(Path(name).name for name in setting.models.values()), clips=n_clips(rows), note=note),
         of_accuracies(accuracies(setting, data, noises, folder)),
         of_winners(rows, theirs),
-        of_controls(folder / "out"),
+        of_controls(rows),
     ]
     if theirs:
         parts += [of_published(theirs), of_agreement(rows, theirs)]

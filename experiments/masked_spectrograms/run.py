@@ -55,6 +55,9 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--jobs", type=int, default=2, help="rounds side by side, one thread each; 1 on a GPU")
     parser.add_argument("--out", type=Path, default=HERE)
+    parser.add_argument(
+        "--features", nargs="+", choices=("mel", "stft"), default=("mel", "stft"), help="only these: for trials"
+    )
     parser.add_argument("--limit", type=int, help="only so many clips of each fold: for trials")
     parser.add_argument("--masks", default="all", help="only these masks: for trials")
     parser.add_argument("--n-samples", type=int, help="masks of lime other than the configuration's: for trials")
@@ -65,13 +68,14 @@ def setting_of(options: argparse.Namespace) -> Setting:
     """Return what the configuration asks."""
     common = {"masks": options.masks, "limit": options.limit, "device": options.device}
     if options.config == "cpu":
-        return Setting(SMALL, 2, options.n_samples or 300, **common)
+        return Setting({name: SMALL[name] for name in options.features}, 2, options.n_samples or 300, **common)
     if not options.models:
         raise SystemExit(
             "--config full is for Cnn14; give its weights with --models MEL STFT, made with: "
             "hearwhy train cnn14 DATA --init Cnn14_mAP=0.431.pth --out MEL.safetensors (and --front-end stft for the other)"
         )
-    models = {name: f"cnn14:{path}" for name, path in zip(("mel", "stft"), options.models, strict=True)}
+    given = dict(zip(("mel", "stft"), options.models, strict=True))
+    models = {name: f"cnn14:{given[name]}" for name in options.features}
     return Setting(models, None, options.n_samples or 1000, **common)
 
 

@@ -6,10 +6,10 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import planted
 import pytest
 import torch
 
+import planted
 from hearwhy.attribution.deep_shap import additivity_error, deep_shap
 from hearwhy.attribution.grad_cam import grad_cam
 from hearwhy.classifiers import classifier
@@ -53,7 +53,7 @@ def test_a_small_share_runs_and_goes_on(shared_data, tmp_path):
     command = [
         sys.executable, HERE / "run.py", shared_data / "esc10", "--noises", shared_data / "noises", "--features", "stft",
         "--published", shared_data.parent / "reference" / "published_tables.csv", "--limit", "1", "--masks", "bin,topK_30",
-        "--n-samples", "16", "--jobs", "1", "--out", tmp_path,
+        "--n-samples", "500", "--jobs", "1", "--out", tmp_path,
     ]  # fmt: skip
     first = subprocess.run(command, capture_output=True, text=True, check=True)
     assert first.stdout.count("4 units, 0 from before") == 3
@@ -71,7 +71,7 @@ def test_a_small_share_runs_and_goes_on(shared_data, tmp_path):
     again = subprocess.run(command, capture_output=True, text=True, check=True)
     assert again.stdout.count("4 units, 4 from before") == 3
     assert (tmp_path / "rows.csv").read_bytes() == before
-    other = subprocess.run([*command, "--n-samples", "17"], capture_output=True, text=True, check=False)
+    other = subprocess.run([*command, "--n-samples", "501"], capture_output=True, text=True, check=False)
     assert other.returncode == 1 and "give another --out" in other.stderr
 
 
