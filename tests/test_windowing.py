@@ -151,9 +151,8 @@ def test_a_frame_wise_callable_may_answer_in_its_own_order():
 
 
 def asked(model, source, **options):
-    return hearwhy.explain(
-        model, source, components="bands:3", method="shapley", **{"target": "low", "per_window": True} | options
-    )
+    options = {"target": "low", "per_window": True, "components": "bands:3", "method": "shapley"} | options
+    return hearwhy.explain(model, source, **options)
 
 
 def test_a_file_is_explained_window_by_window_as_its_pieces_are(tmp_path):
@@ -213,6 +212,16 @@ def test_a_folder_of_another_model_is_refused(tmp_path):
     other = ToneDetector({"low": 450.0, "high": 1000.0}, window_s=1.0)
     with pytest.raises(ValueError, match="begun with a model that answers otherwise; remove that folder"):
         asked(other, three_tones(), per_window=PerWindow(folder=tmp_path))
+
+
+@pytest.mark.parametrize("other", [{"target": "high"}, {"components": "bands:4"}, {"fill": "noise"}, {"method": "occlusion"}])
+def test_a_folder_of_another_question_is_refused(tmp_path, other):
+    model = ToneDetector(TONES, window_s=1.0)
+    first = asked(model, three_tones(), per_window=PerWindow(folder=tmp_path))
+    with pytest.raises(ValueError, match="holds windows of another question"):
+        asked(model, three_tones(), per_window=PerWindow(folder=tmp_path), **other)
+    again = asked(model, three_tones(), per_window=PerWindow(folder=tmp_path))
+    assert torch.allclose(again.values, first.values, atol=1e-6)
 
 
 def test_a_timeline_comes_back_as_it_was_saved(tmp_path):

@@ -201,6 +201,12 @@ class Split:
     second_fill: str | None
     classifier: Classifier
 
+    @property
+    def how(self) -> str:
+        """Say in a line how recordings are taken apart."""
+        spec = self.components if isinstance(self.components, str) else f"parts {', '.join(self.components.names)}"
+        return f"{spec} filled with {self.fill or 'silence'}, then {self.second_fill or 'nothing else'}"
+
     def of(self, recording: Recording) -> tuple[AnyParts, AnyParts | None]:
         """Return a recording's parts under the first fill, and under the second."""
         made: AnyParts = (
@@ -215,7 +221,7 @@ class Split:
         """Return the windows of a recording: a spec is applied to each by itself, parts made before are cut."""
         if isinstance(recording, sound.Stream):
             name = recording.path.name
-            return Source(name, recording.duration_s, recording.cut, lambda window, start_s, stop_s: self.of(window))
+            return Source(name, self.how, recording.duration_s, recording.cut, lambda window, start_s, stop_s: self.of(window))
 
         def cut(start_s: float, stop_s: float) -> Recording:
             return sound.cut(recording, *samples(start_s, stop_s))
@@ -224,7 +230,7 @@ class Split:
             return round(start_s * recording.sample_rate), round(stop_s * recording.sample_rate)
 
         if isinstance(self.components, str):
-            return Source(recording.name, recording.duration_s, cut, lambda window, start_s, stop_s: self.of(window))
+            return Source(recording.name, self.how, recording.duration_s, cut, lambda window, start_s, stop_s: self.of(window))
         parts, other = self.of(recording)  # filled before they are cut: a fill is shared over the whole recording
 
         def within(window: Recording, start_s: float, stop_s: float) -> tuple[AnyParts, AnyParts | None]:
@@ -232,7 +238,7 @@ class Split:
             span = samples(start_s, stop_s)
             return _span(parts, *span), None if other is None else _span(other, *span)
 
-        return Source(recording.name, recording.duration_s, cut, within)
+        return Source(recording.name, self.how, recording.duration_s, cut, within)
 
 
 def _check(recording: Recording | str | Path, components: str | Parts | None, seed: int) -> None:

@@ -52,9 +52,13 @@ class PerWindow:
 
 @dataclass(frozen=True)
 class Source:
-    """Where windows come from: ``cut(start_s, stop_s)`` is a recording; ``parts`` takes it apart, under both fills."""
+    """Where windows come from: ``cut(start_s, stop_s)`` is a recording; ``parts`` takes it apart, under both fills.
+
+    `how` says in a line how it is taken apart.
+    """
 
     name: str
+    how: str
     duration_s: float
     cut: Callable[[float, float], Recording]
     parts: Callable[[Recording, float, float], tuple[AnyParts, AnyParts | None]]
@@ -75,7 +79,7 @@ def explain_windows(model: Classifier, source: Source, plan: Plan, meter: Meter,
     Raises
     ------
     ValueError
-        Every window is silent, or the folder holds the answers of another model.
+        Every window is silent, or the folder holds the answers of another model or to another question.
     """
     spans = tuple((start, min(stop, source.duration_s)) for start, stop in _spans(model, source, plan))
     meter.expected = len(spans)
@@ -88,7 +92,7 @@ def explain_windows(model: Classifier, source: Source, plan: Plan, meter: Meter,
     timeline = Timeline([None] * len(spans), spans, rows, model.labels, source.name)
     folders = {} if how.folder is None else {i: how.folder / timeline.folder_name(i) for i in numbers}
     if how.folder is not None:
-        _check_scan(how.folder, rows)
+        _check_scan(how.folder, rows, _question(source, plan))
     found: dict[int, Attribution] = {}
     left = [i for i in numbers if i not in folders or not (folders[i] / LEDGER).is_file()]  # it is written last
     for done, i in enumerate(left):
@@ -102,6 +106,13 @@ def explain_windows(model: Classifier, source: Source, plan: Plan, meter: Meter,
             found[i] = attribution
     windows = Kept([folders.get(i) for i in range(len(spans))]) if folders else [found.get(i) for i in range(len(spans))]
     return replace(timeline, attributions=windows)
+
+
+def _question(source: Source, plan: Plan) -> str:
+    """Everything that the finished windows depend on besides the model and the sound."""
+    options = ", ".join(f"{key}={value}" for key, value in sorted(plan.options.items()))
+    asked = f"{plan.method}({options}), {plan.scale}, seed {plan.seed}, mask {plan.mask}"
+    return f"{source.how}: {', '.join(plan.targets)} by {asked}"
 
 
 def _within(plan: Plan, start_s: float) -> Plan:
@@ -139,14 +150,16 @@ def _most_probable(rows: Tensor, targets: Sequence[str], model: Classifier, n: i
     return sorted(sorted(heard, key=lambda i: -float(chances[i]))[:n])
 
 
-def _check_scan(folder: Path, rows: Tensor) -> None:
-    """Keep the answers to the windows as they are; where some are kept, they must be the same."""
+def _check_scan(folder: Path, rows: Tensor, question: str) -> None:
+    """Keep the question and the answers to the windows as they are; where some are kept, they must be the same."""
     path = folder / SCAN
     if not path.is_file():
         folder.mkdir(parents=True, exist_ok=True)
-        np.savez_compressed(path, probabilities=rows.numpy())
+        np.savez_compressed(path, probabilities=rows.numpy(), question=question)
         return
     with np.load(path, allow_pickle=False) as arrays:
-        kept = torch.from_numpy(arrays["probabilities"])
+        kept, asked = torch.from_numpy(arrays["probabilities"]), str(arrays["question"])
+    if asked != question:
+        raise ValueError(f"{folder} holds windows of another question ({asked}); give another folder, or remove that one.")
     if kept.shape != rows.shape or not torch.allclose(kept, rows, atol=SAME_ANSWER, equal_nan=True):
         raise ValueError(f"{folder} was begun with a model that answers otherwise; remove that folder to begin anew.")
