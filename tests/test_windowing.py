@@ -239,3 +239,13 @@ def test_frames_keep_their_time_in_a_timeline():
     assert found.spans_s == ((1.0, 2.0),)
     assert found.probabilities[0, 1] > 0.9
     assert found.explained[0].settings["span_s"] == pytest.approx((0.2, 0.8))
+
+
+@pytest.mark.parametrize("samples", [8000, 1])
+def test_silence_and_a_single_sample_are_told_apart_from_something_to_explain(tmp_path, samples):
+    import numpy as np
+    import soundfile
+
+    soundfile.write(tmp_path / "a.wav", np.full(samples, 0.1 if samples == 1 else 0.0), 8000, subtype="FLOAT")
+    with pytest.raises(ValueError, match=r"a\.wav is silent, or shorter than a frame \(32 ms\)"):
+        asked(ToneDetector(TONES, window_s=1.0), tmp_path / "a.wav")

@@ -85,7 +85,8 @@ def explain_windows(model: Classifier, source: Source, plan: Plan, meter: Meter,
     meter.expected = len(spans)
     rows = _scan(model, source, spans, plan, meter)
     if rows.isnan().all():
-        raise ValueError(f"Every window of {source.name} is silent; there is nothing in it to explain.")
+        raise ValueError(f"Every window of {source.name} is silent, or shorter than a frame ({MIN_DURATION_S * 1000:.0f} ms); "
+                         "there is nothing in it to explain.")  # fmt: skip
     targets = chosen(plan.targets, model.labels, rows.nanmean(dim=0).tolist())
     plan = replace(plan, targets=targets)
     numbers = _most_probable(rows, targets, model, how.n_windows)
