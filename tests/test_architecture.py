@@ -14,7 +14,7 @@ RANKS = [
     ["targets", "mixing", "asking", "scoring", "attribution", "masks", "metrics"],
     ["game", "spectrum", "result", "trust", "check", "plan", "staging", "storage", "timeline"],
     ["attributing", "masking", "mapping", "windowed", "explain"],
-    ["datasets", "evaluate", "training", "fetch", "demo"],
+    ["datasets", "evaluate", "training", "fetch", "demo", "insight", "sanity"],
     ["plots", "report", "listing"],
     ["progress", "cli", "__main__"],
 ]
