@@ -154,7 +154,16 @@ class Predict:
 
     def probabilities(self, mask: Mask) -> Float[Tensor, "batch label"]:
         """Return the probability of every label, the mean over windows and fills."""
-        return probabilities(self(mask), self.classifier.activation).mean(dim=1)
+        return self.average(probabilities(self(mask), self.classifier.activation))
+
+    def average(self, values: Float[Tensor, "batch draw label"]) -> Float[Tensor, "batch label"]:
+        """Return the mean over draws, in which each fill counts as much as the components say."""
+        weights = self.parts.fill_weights if isinstance(self.parts, Cells) else None
+        if weights is None:
+            return values.mean(dim=1)
+        frames = values.shape[1] // len(weights)  # draws of one fill, where the model answers frame by frame
+        share = torch.tensor(weights).to(values).repeat_interleave(frames) / frames
+        return torch.einsum("bdl,d->bl", values, share)
 
 
 def check_recording(recording: Recording) -> None:

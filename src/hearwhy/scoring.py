@@ -74,7 +74,7 @@ class TargetScore:
         """Return the score of the model's own numbers, in double precision."""
         answers = answers.to(torch.float64)
         columns = [score_of(answers, target, scale=self.scale, activation=self.activation) for target in self._parsed]
-        return torch.stack(columns, dim=-1).mean(dim=1)
+        return self.predict.average(torch.stack(columns, dim=-1))
 
 
 def checked_scale(scale: Scale | None, classifier: Classifier) -> Scale:

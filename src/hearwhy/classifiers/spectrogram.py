@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from jaxtyping import Float
 from torch import Tensor
@@ -13,6 +13,9 @@ from hearwhy.classifiers.answers import ask
 from hearwhy.classifiers.layout import ANSWERS, FEATURES, FRAME_ANSWERS, arrange, check_layout, restore
 from hearwhy.front_ends import FrontEnd
 from hearwhy.types import Activation
+
+if TYPE_CHECKING:
+    from hearwhy.components.background import Background
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +47,8 @@ class SpectrogramClassifier:
         It takes shorter recordings than `window_s` as they are, and fills them up by itself.
     notes
         What was done to it since it was saved, or what it cannot do, a sentence each; the report shows them.
+    background
+        What its features usually are, for explanations of vectors; None: not known.
 
     Raises
     ------
@@ -76,11 +81,12 @@ class SpectrogramClassifier:
     answer: str = ""
     pads: bool = False
     notes: tuple[str, ...] = ()
+    background: Background | None = None
 
     def __post_init__(self) -> None:
         if self.channels != 1:
             raise ValueError(f"{self.name}: spectrograms are made of mono sound; got channels = {self.channels!r}, give 1.")
-        check_layout(self.layout, FEATURES)
+        check_layout(self.layout, FEATURES, optional="frame")  # features without time are a vector
         check_layout(self.output, FRAME_ANSWERS if "frame" in self.output.split() else ANSWERS)
 
     @property

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -56,6 +56,13 @@ class Cells:
         What the fills are called.
     window
         The one window that was heard; its note says what was done to the recording before.
+    domain
+        "features"; "vector" where a cell is a row, whose value is one number (see `hearwhy.components.vectors`).
+    fill_weights
+        How much each fill counts; they sum to 1. None: all alike.
+    conditional
+        Masks (mask, cell) to what stands where they remove, (mask, 1, freq, frame), where that hangs on what is kept; `fills`
+        then holds what stands when everything is removed.
     linear, gap_db, levels_db
         As of `Parts`: cells are no sounds that add up, so they have no gap and no levels.
     """
@@ -71,6 +78,8 @@ class Cells:
     window: Windows
     spec: str = ""
     domain: Domain = "features"
+    fill_weights: tuple[float, ...] | None = None
+    conditional: Callable[[Tensor], Tensor] | None = None
     linear: bool = False
     gap_db: None = None
     levels_db: tuple[float, ...] = ()
@@ -81,7 +90,7 @@ class Cells:
         Masks between 0 and 1 blend features and fill, with gradients.
         """
         gates = mask.reshape(len(mask), -1)[:, self.cell.flatten()].reshape(-1, 1, *self.features.shape)
-        fills = torch.stack(self.fills)[None]
+        fills = torch.stack(self.fills)[None] if self.conditional is None else self.conditional(mask)
         if gates.dtype == torch.bool:
             return torch.where(gates, self.features, fills)
         return fills + gates * (self.features - fills)

@@ -13,6 +13,7 @@ from torch import Tensor
 from hearwhy import audio as sound
 from hearwhy.components.cells import Cells, padded
 from hearwhy.components.parts import Parts
+from hearwhy.components.vectors import VECTOR_FILLS, shifted, with_background
 from hearwhy.types import Recording
 
 FILLS = {
@@ -42,7 +43,8 @@ def with_fill(parts: Cells, fill: str) -> Cells: ...
 def with_fill(parts: Parts | Cells, fill: str) -> Parts | Cells:
     """Return the parts with another fill: ``"silence"``, ``"noise"``, or the path of a background file or folder.
 
-    Cells of a spectrogram are filled with the spectrogram of the same, or by one of `CELL_FILLS`.
+    Cells of a spectrogram are filled with the spectrogram of the same, or by one of `CELL_FILLS`; the values of vectors with
+    those of the same, or by one of `VECTOR_FILLS`.
 
     Raises
     ------
@@ -61,7 +63,10 @@ def with_fill(parts: Parts | Cells, fill: str) -> Parts | Cells:
 
 
 def _cells_with_fill(cells: Cells, fill: str) -> Cells:
-    if fill in CELL_FILLS:
+    if cells.domain == "vector" and fill in VECTOR_FILLS:
+        return with_background(cells, fill)
+    cells = replace(cells, fill_weights=None, conditional=None)
+    if cells.domain == "features" and fill in CELL_FILLS:
         return replace(cells, fills=(_bins(cells, fill),), fill_names=(fill,))
     recording = cells.recording
     if fill in ("silence", "noise"):
@@ -69,6 +74,8 @@ def _cells_with_fill(cells: Cells, fill: str) -> Cells:
     else:
         named = {_told(recording, path): _background(recording, sound.load(path)) for path in _background_files(fill)}
     fills = tuple(_spectrogram_of(cells, audio) for audio in named.values())
+    if cells.domain == "vector":
+        fills = tuple(shifted(cells.features, fill.mean(dim=1)) for fill in fills)
     return replace(cells, fills=fills, fill_names=tuple(named))
 
 
@@ -112,7 +119,7 @@ def noise_floor(recording: Recording, *, seed: int = 0) -> Float[Tensor, "channe
 def _background_files(fill: str) -> list[Path]:
     path = Path(fill)
     if not fill or not path.exists():
-        more = f"for cells of a spectrogram also {', '.join(CELL_FILLS)}"
+        more = f"for cells of a spectrogram also {', '.join(CELL_FILLS)}, for vectors {', '.join(VECTOR_FILLS)}"
         raise ValueError(f"There is no fill {fill!r}; give silence, noise, or the path of a background file or folder; {more}.")
     if path.is_file():
         return [path]

@@ -10,16 +10,20 @@ from jaxtyping import Float
 from torch import Tensor
 
 from hearwhy.front_ends.log_mel import LogMel
+from hearwhy.front_ends.mfcc import Mfcc
 from hearwhy.front_ends.stft_db import FLOOR_DB, LogStft
+from hearwhy.front_ends.table import FeatureTable
 
 __all__ = [
     "FLOOR_DB",
     "FRONT_ENDS",
     "MEL_DB",
     "STFT_DB",
+    "FeatureTable",
     "FrontEnd",
     "LogMel",
     "LogStft",
+    "Mfcc",
     "PeakNormalised",
     "Standardised",
     "front_end",
@@ -136,7 +140,7 @@ def peaks(audio: Float[Tensor, "batch time"]) -> Float[Tensor, "batch 1"]:
     return peak.where(peak > 0, 1.0)
 
 
-FRONT_ENDS: dict[str, type[LogMel] | type[LogStft]] = {"log_mel": LogMel, "log_stft": LogStft}
+FRONT_ENDS: dict[str, type[LogMel] | type[LogStft] | type[Mfcc]] = {"log_mel": LogMel, "log_stft": LogStft, "mfcc": Mfcc}
 """Every front end by the name that a description gives it."""
 
 
