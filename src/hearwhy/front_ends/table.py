@@ -11,6 +11,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from hearwhy.front_ends.log_mel import LogMel
+
 PITCHES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
 
 
@@ -75,6 +77,10 @@ class FeatureTable:
     def n_features(self) -> int:
         """How many values there are."""
         return sum(n for _, n in self._parsed)
+
+    def mel(self, n_mels: int) -> LogMel:
+        """Return the mel spectrogram in dB behind ``mel`` and ``mfcc``."""
+        return LogMel(self.sample_rate, self.n_fft, self.hop_length, n_mels, pad="constant")
 
     def n_frames(self, n_samples: int) -> int:
         """Return 1: a vector has no time."""
