@@ -64,6 +64,7 @@ LOADERS = {
     "cnn10": "cnn14",
     "cnn6": "cnn14",
     "esc-small": "cnn14",
+    "conv-lstm": "conv_lstm",
     "py": "callable",
 }
 """The module of this folder that loads each kind; nothing is imported before it is asked for."""
@@ -83,5 +84,6 @@ MODELS = {
     "keras:FILE": "a Keras 3 file (.keras)",
     "litert:FILE": "a LiteRT file (.tflite)",
     "cnn14:FILE, cnn10:FILE, cnn6:FILE, esc-small:FILE": "a network that `hearwhy train` made",
+    "conv-lstm:FILE": "the MFCC tutorial's Conv2D-LSTM, as `hearwhy train conv-lstm` makes it",
     "py:module:attribute": "any Python callable (batch, channel, time) -> (batch, label)",
 }

@@ -5,18 +5,19 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from hearwhy.training.augmentation import Augmentation
-
 Progress = Callable[[int, int], None]
 """Told (epochs done, epochs in all) after each epoch."""
+Augment = Callable[[Tensor, Tensor, np.random.Generator], tuple[Tensor, Tensor]]
+"""Clips of a batch and their labels as shares to other clips and shares."""
 _WARM = 0.1  # of all steps: the learning rate rises before it falls
 
 
@@ -33,14 +34,20 @@ class Protocol:
         cosine.
     augmentation
         What is done to the clips of every batch.
+    l2
+        Times the squares of the weights that the network calls its `penalised`, added to the loss.
+    best_by
+        The best epoch is the one with the most clips right (of those the lowest loss), or with the lowest loss.
     """
 
     epochs: int
     batch_size: int
     learning_rate: float
-    augmentation: Augmentation
+    augmentation: Augment
     weight_decay: float = 0.0
     falling: bool = False
+    l2: float = 0.0
+    best_by: Literal["accuracy", "loss"] = "accuracy"
 
     def rate(self, step: int, n_steps: int) -> float:
         """Return the learning rate of a step, from 0 on."""
@@ -68,16 +75,20 @@ class Examples:
 
 @dataclass(frozen=True, eq=False)
 class Best:
-    """The best epoch so far: its number, its accuracy and loss on the clips held out, and a copy of its weights."""
+    """The best epoch so far: its number, its accuracy and loss on the clips held out, and a copy of its weights.
+
+    `curve` holds for every epoch so far the mean loss in training, and accuracy and loss on the clips held out.
+    """
 
     epoch: int
     accuracy: float
     loss: float
     weights: dict[str, Tensor]
+    curve: tuple[tuple[float, float, float], ...] = ()
 
-    def beaten_by(self, accuracy: float, loss: float) -> bool:
-        """Whether more clips are right, or as many with a lower loss."""
-        return (accuracy, -loss) > (self.accuracy, -self.loss)
+    def beaten_by(self, accuracy: float, loss: float, *, by: Literal["accuracy", "loss"] = "accuracy") -> bool:
+        """Whether more clips are right, or as many with a lower loss; by "loss", whether that is lower."""
+        return loss < self.loss if by == "loss" else (accuracy, -loss) > (self.accuracy, -self.loss)
 
 
 @dataclass(frozen=True)
@@ -164,10 +175,12 @@ def fit(
     optimiser = torch.optim.AdamW(network.parameters(), lr=protocol.learning_rate, weight_decay=protocol.weight_decay)
     done, best = (0, Best(0, -1.0, math.inf, {})) if checkpoint is None else checkpoint.read(network, optimiser)
     for epoch in range(done + 1, protocol.epochs + 1):
-        _train_epoch(network, optimiser, train, protocol, (seed, epoch))
+        learned = _train_epoch(network, optimiser, train, protocol, (seed, epoch))
         accuracy, loss = grade(network, held_out)
-        if best.beaten_by(accuracy, loss):  # a copy: the weights go on changing with the next step
+        curve = (*best.curve, (learned, accuracy, loss))
+        if best.beaten_by(accuracy, loss, by=protocol.best_by):  # a copy: the weights go on changing with the next step
             best = Best(epoch, accuracy, loss, copy.deepcopy(network.state_dict()))
+        best = replace(best, curve=curve)
         if checkpoint is not None:
             checkpoint.write(network, optimiser, epoch, best)
         if progress:
@@ -179,13 +192,14 @@ def fit(
 
 def _train_epoch(
     network: nn.Module, optimiser: torch.optim.Optimizer, train: Examples, protocol: Protocol, number: tuple[int, int]
-) -> None:
-    """Go once through the clips; `number` is (seed, epoch)."""
+) -> float:
+    """Go once through the clips and return the mean loss; `number` is (seed, epoch)."""
     rng = np.random.default_rng(number)
     device = next(network.parameters()).device
     batches = torch.from_numpy(rng.permutation(len(train.labels))).split(protocol.batch_size)
     n_before = (number[1] - 1) * len(batches)
     network.train()
+    losses = []
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):  # dropout draws from the global generator
         torch.manual_seed(int(rng.integers(2**62)))
         for step, batch in enumerate(batches, start=n_before):
@@ -197,9 +211,14 @@ def _train_epoch(
                 raise FloatingPointError(
                     f"The loss is {loss.item()} in epoch {number[1]}; check the clips, or train another seed."
                 )
+            losses.append(loss.item() * len(batch))
+            if protocol.l2:
+                penalised: Any = network.penalised
+                loss = loss + protocol.l2 * sum(weight.square().sum() for weight in penalised)
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
+    return sum(losses) / len(train.labels)
 
 
 @torch.no_grad()
