@@ -20,6 +20,12 @@ def _two_threads():
     torch.set_num_threads(2)
 
 
+@pytest.fixture(autouse=True)
+def _separations_of_its_own(monkeypatch, tmp_path_factory):
+    """Separations are kept by content: no test may find those of the user, or leave any."""
+    monkeypatch.setattr("hearwhy.separators.keeping.cache_folder", lambda: tmp_path_factory.getbasetemp() / "cache")
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """Recordings that are not part of the repository."""

@@ -136,6 +136,32 @@ def random_unanimity(shape: tuple[int, ...], seed: int, *, terms: int = 40, targ
     return unanimity(n, drawn, shape)
 
 
+def subgames(n: int, seed: int, *, size: int = 5) -> Game:
+    """Sum of sigmoids of a few components each: any number of components, and Shapley values by the definition."""
+    g = torch.Generator().manual_seed(seed)
+    members = torch.randperm(n, generator=g).split(size)
+    parts = [sigmoid(len(mine), seed=1000 * seed + k, pair=1.0) for k, mine in enumerate(members)]
+    scales = torch.randn(len(members), generator=g, dtype=torch.float64).abs()
+    shapley = torch.zeros(1, n, dtype=torch.float64)
+    for mine, part, scale in zip(members, parts, scales, strict=True):
+        shapley[0, mine] = scale * by_sets(part)
+
+    def play(z: Tensor) -> Tensor:
+        return sum(scale * part.play(z[:, mine]) for mine, part, scale in zip(members, parts, scales, strict=True))
+
+    return Game((n,), play, shapley)
+
+
+def by_sets(game: Game) -> Tensor:
+    """Shapley values of the first target as defined: a weighted sum over all sets of the others."""
+    n = game.n
+    masks = (torch.arange(2**n)[:, None] >> torch.arange(n) & 1).double()
+    worth, sizes = game.play(masks)[:, 0], masks.sum(1).long()
+    weight = torch.tensor([1 / (n * math.comb(n - 1, s)) if s < n else 0.0 for s in range(n + 1)], dtype=torch.float64)
+    without = [masks[:, i] == 0 for i in range(n)]
+    return torch.stack([(weight[sizes[w]] * (worth[w.nonzero()[:, 0] + 2**i] - worth[w])).sum() for i, w in enumerate(without)])
+
+
 GAMES: dict[str, Game] = {
     "additive": additive([2.0, -1.0, 0.5, 0.0], [-3.0, 4.0, 0.25, 1.0], offset=0.7),
     "glove": glove(),

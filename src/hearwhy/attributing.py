@@ -13,22 +13,27 @@ from torch import Tensor
 from hearwhy import __version__
 from hearwhy import audio as sound
 from hearwhy.asking import Predict
+from hearwhy.attribution.interactions import interactions
 from hearwhy.check.gradients import check_masks
 from hearwhy.components.cells import AnyParts, Cells
 from hearwhy.components.parts import Parts
 from hearwhy.game import Game
-from hearwhy.plan import MAX_WITHOUT, Meter, Plan
-from hearwhy.result import Attribution
+from hearwhy.plan import MAX_WITHOUT, Meter, Plan, groups_of, with_groups
+from hearwhy.result import Added, Attribution, Parents
 from hearwhy.scoring import TargetScore
 from hearwhy.spectrum import Spectrum
 from hearwhy.trust import MAX_SWITCHES, check_levels, fidelity, interaction_share, other_fill
 from hearwhy.types import Classifier
+
+MAX_FREE = 12  # components up to which interactions are read off all masks where those were asked anyway
 
 
 def attribute(model: Classifier, parts: AnyParts, other: AnyParts | None, plan: Plan, meter: Meter) -> Attribution:
     """Return what the plan finds about the parts, with its checks; `other` is the same parts under a second fill."""
     started = time.perf_counter()
     game = _game(model, parts, plan, meter.advance)
+    plan = with_groups(plan, groups_of(parts))
+    _check_interactions(game, plan)
     estimate = plan.entry.function(game, game.shape, **plan.options)
     n_masks = len(game.asked())
     ends = torch.stack([torch.ones(game.shape, dtype=torch.bool), torch.zeros(game.shape, dtype=torch.bool)])
@@ -52,9 +57,11 @@ def attribute(model: Classifier, parts: AnyParts, other: AnyParts | None, plan: 
         absent=parts.absent,
         levels_db=parts.levels_db,
         answers=_answers(game) if len(parts.names) <= MAX_SWITCHES else None,
-        fidelity=fidelity(game, estimate, plan.entry, seed=plan.seed),
+        fidelity=fidelity(game, estimate, plan.entry, seed=plan.seed) if plan.entry.signed else (None,) * len(plan.targets),
         interaction_share=interaction_share(game, plan.entry, seed=plan.seed),
         spectrum=Spectrum.of(parts) if isinstance(parts, Cells) else None,
+        **_between(game, plan),
+        **_of_parts(game, parts, plan),
     )
     slope = _gradient_check(game)
     asked = game.score.predict.n_calls
@@ -87,9 +94,96 @@ def _second_fill(
     if parts is None:
         return None, 0
     game = _game(model, parts, plan, advance)
-    estimate = plan.entry.function(game, game.shape, **plan.options)
+    estimate = plan.entry.function(game, game.shape, **with_groups(plan, groups_of(parts)).options)
     values = game.scatter(estimate.values)
     return other_fill(attribution, values, ", ".join(parts.fill_names)), game.score.predict.n_calls
+
+
+def _check_interactions(game: Game, plan: Plan) -> None:
+    """Raise ValueError, before the model is asked anything, where so few masks tell nothing of every two components."""
+    needed = min(4 * game.n, 2**game.n)
+    if plan.n_interactions is not None and plan.n_interactions < needed:
+        raise ValueError(f"The interactions of {game.n} components take at least {needed} masks; got {plan.n_interactions}. "
+                         f"Give interactions={max(1000, needed)}, or fewer components.")  # fmt: skip
+
+
+def _between(game: Game, plan: Plan) -> dict[str, Any]:
+    """The interactions of every two components: where all masks were asked anyway, or as many are wanted."""
+    every = 2 ** min(game.n, 40)
+    everything_asked = game.present.numel() <= MAX_SWITCHES or (game.n <= MAX_FREE and len(game.asked()) == every)
+    n_samples = every if everything_asked else plan.n_interactions
+    if n_samples is None or game.n < 2:
+        return {}
+    found = interactions(game, game.shape, n_samples=n_samples, seed=plan.seed)
+    named = {"interactions": found.values, "interactions_stderr": found.stderr}
+    return {name: None if tensor is None else _scatter_pairs(game, tensor) for name, tensor in named.items()}
+
+
+def _scatter_pairs(game: Game, pairs: Tensor) -> Tensor:
+    present = game.present.flatten().nonzero()[:, 0]
+    full = torch.zeros(len(pairs), game.present.numel(), game.present.numel(), dtype=pairs.dtype)
+    full[:, present[:, None], present] = pairs
+    return full
+
+
+def _of_parts(game: Game, parts: AnyParts, plan: Plan) -> dict[str, Any]:
+    """What is known of parts that were split again, and of what was added."""
+    found: dict[str, Any] = {}
+    if isinstance(parts, Parts) and parts.parents is not None:
+        found["parents"] = _parents(game, parts, plan)
+    if isinstance(parts, Parts) and parts.added:
+        numbers = range(len(parts.names) - len(parts.added), len(parts.names))
+        kept = torch.ones(1, len(parts.names), dtype=torch.bool)
+        kept[:, list(numbers)] = False
+        as_it_is = game.probabilities(kept[:, game.present.flatten()].reshape(1, *game.shape))[0]
+        found["added"] = Added(parts.added, tuple(numbers), as_it_is)
+    return found
+
+
+def _parents(game: Game, parts: Parts, plan: Plan) -> Parents:
+    """The game between the parts as they were before some were split again, played by the same method."""
+    assert parts.parents is not None and parts.groups is not None
+    names, of = tuple(dict.fromkeys(parts.parents)), torch.tensor(parts.groups)
+    here, member = of[game.present.flatten()].unique(return_inverse=True)
+    merged = Merged(game, member, len(here))
+    estimate = plan.entry.function(merged, (len(here),), **with_groups(plan, tuple(range(len(here)))).options)
+    values = torch.zeros(len(estimate.values), len(names), dtype=estimate.values.dtype)
+    values[:, here] = estimate.values
+    without = game.probabilities(torch.ones(1, *game.shape, dtype=torch.bool)).repeat(len(names), 1)
+    without[here] = game.probabilities(merged.expand(~torch.eye(len(here), dtype=torch.bool)))
+    return Parents(names, tuple(of.tolist()), values, without)
+
+
+class Merged:
+    """A game in which some components can only be switched together: what a method asks about parts before they were split.
+
+    Parameters
+    ----------
+    game
+        Over the components.
+    member
+        Which of the merged components each one belongs to.
+    n
+        How many of those there are.
+    """
+
+    def __init__(self, game: Game, member: Tensor, n: int) -> None:
+        self.game, self.member = game, member
+        self.gradient = None if game.gradient is None else self._gradient
+        self._n = n
+
+    def __call__(self, mask: Tensor) -> Tensor:
+        """Return the score (batch, target) of masks over the merged components."""
+        return self.game(self.expand(mask))
+
+    def expand(self, mask: Tensor) -> Tensor:
+        """Return the mask over all components."""
+        return mask[:, self.member].reshape(len(mask), *self.game.shape)
+
+    def _gradient(self, mask: Tensor) -> Tensor:
+        assert self.game.gradient is not None
+        slope = self.game.gradient(self.expand(mask)).flatten(2)
+        return slope.new_zeros(*slope.shape[:2], self._n).index_add_(2, self.member, slope)
 
 
 def _without(game: Game) -> Tensor:

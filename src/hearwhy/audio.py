@@ -57,7 +57,7 @@ def load(path: str | Path, *, start_s: float = 0.0, duration_s: float | None = N
         start = round(start_s * rate)
         if start_s < 0 or (start and start >= file.frames):
             raise ValueError(f"{path} is {file.frames / rate:.2f} s long; it cannot be read from {start_s} s on.")
-        file.seek(start)
+        _seek(file, start, path)
         count = -1 if duration_s is None else max(1, round(duration_s * rate))
         audio = _read(file, count, path)
     whole = start == 0 and duration_s is None
@@ -104,7 +104,7 @@ class Stream:
     def cut(self, start_s: float, stop_s: float) -> Recording:
         """Return what lies between two times as a recording of its own, named by them; only that is decoded."""
         start, stop = round(start_s * self.sample_rate), min(round(stop_s * self.sample_rate), self.n_samples)
-        self._file.seek(start)
+        _seek(self._file, start, self.path)
         audio = _read(self._file, max(1, stop - start), self.path)
         span = f"{start / self.sample_rate:.2f}-{stop / self.sample_rate:.2f} s"
         return Recording(audio, self.sample_rate, f"{self.path.name} {span}", (f"read {span}",))
@@ -135,6 +135,15 @@ def _read(file, count: int, path: Path) -> Tensor:  # type: ignore[no-untyped-de
     if not len(samples):
         raise ValueError(f"{path} is empty: it holds no samples. Give a recording that is not empty.")
     return torch.from_numpy(np.ascontiguousarray(samples.T))
+
+
+def _seek(file, start: int, path: Path) -> None:  # type: ignore[no-untyped-def]
+    import soundfile
+
+    try:
+        file.seek(start)
+    except soundfile.LibsndfileError as error:
+        raise ValueError(f"{path} is damaged ({_reason(error)}); decode it to WAV with another tool first.") from error
 
 
 def _reason(error: Exception) -> str:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, overload
 
@@ -17,10 +17,11 @@ from hearwhy.attribution.parsing import parse_method
 from hearwhy.check.subject import on_device
 from hearwhy.classifiers import classifier as find_classifier
 from hearwhy.classifiers.callable import name_of
-from hearwhy.components import components as make_components
-from hearwhy.components import is_of_features, with_fill
+from hearwhy.components import is_drilled, is_of_features
 from hearwhy.components.cells import AnyParts, Cells
+from hearwhy.components.donors import Donor
 from hearwhy.components.parts import Parts
+from hearwhy.components.recipe import Recipe
 from hearwhy.mapping import attribute_any
 from hearwhy.masks import parse_mask
 from hearwhy.plan import Meter, Plan, Progress, expected_calls
@@ -41,7 +42,7 @@ def explain(
     *,
     components: str | Parts | None = ...,
     target: str | Sequence[str] = ...,
-    method: str = ...,
+    method: str | None = ...,
     fill: str | None = ...,
     second_fill: str | None = ...,
     scale: Scale | None = ...,
@@ -51,6 +52,8 @@ def explain(
     window_s: float | None = ...,
     overlap: float = ...,
     mask: str | None = ...,
+    add: Mapping[str, Donor] | None = ...,
+    interactions: int | None = ...,
     per_window: Literal[False] = ...,
     progress: Progress | None = ...,
 ) -> Attribution: ...
@@ -61,7 +64,7 @@ def explain(
     *,
     components: str | Parts | None = ...,
     target: str | Sequence[str] = ...,
-    method: str = ...,
+    method: str | None = ...,
     fill: str | None = ...,
     second_fill: str | None = ...,
     scale: Scale | None = ...,
@@ -71,6 +74,8 @@ def explain(
     window_s: float | None = ...,
     overlap: float = ...,
     mask: str | None = ...,
+    add: Mapping[str, Donor] | None = ...,
+    interactions: int | None = ...,
     per_window: Literal[True] | PerWindow,
     progress: Progress | None = ...,
 ) -> Timeline: ...
@@ -80,7 +85,7 @@ def explain(
     *,
     components: str | Parts | None = None,
     target: str | Sequence[str] = "top",
-    method: str = "kernel_shap",
+    method: str | None = None,
     fill: str | None = None,
     second_fill: str | None = None,
     scale: Scale | None = None,
@@ -90,6 +95,8 @@ def explain(
     window_s: float | None = None,
     overlap: float = 0.0,
     mask: str | None = None,
+    add: Mapping[str, Donor] | None = None,
+    interactions: int | None = None,
     per_window: bool | PerWindow = False,
     progress: Progress | None = None,
 ) -> Attribution | Timeline:
@@ -108,7 +115,8 @@ def explain(
         A label, "A + B" (the one or the other), a contrast "A - B", several of them; ``"top"``, ``"top:3"``, ``"above:0.5"``
         or ``"all"`` for labels that the model chooses. "dog@2.1-2.6s" asks about what is heard between two times.
     method
-        Name and options of a method, as in ``"lime(n_samples=500)"`` (``hearwhy list methods``).
+        Name and options of a method, as in ``"lime(n_samples=500)"`` (``hearwhy list methods``). By default ``"kernel_shap"``,
+        and where a part was split again ``"owen"``, whose values of its pieces sum to the value of the part.
     fill
         What stands where something was removed: ``"silence"``, ``"noise"``, or a background file or folder; by default
         silence, or the fill that parts made before already have.
@@ -125,6 +133,11 @@ def explain(
     mask
         Of a spectrogram's map: how a mask is made of it (``hearwhy list masks``), "top_k(k=0.3)" by default; the model is
         asked about what it keeps and removes, as features and as sound.
+    add
+        What if drums were added? Name to sound (``{"drums": "drums.flac@-6dB"}``), mixed in as parts of their own: see
+        `hearwhy.components.with_donors`. Explained is the recording with them; `Attribution.added` holds the answer without.
+    interactions
+        Masks to ask for what every two components do together; up to 8 components it is known anyway, from all masks.
     per_window
         Explain every window of the model by itself and return a `Timeline`; a spec is then applied window by window. A
         `PerWindow` says how many, and where they are kept so that an interrupted run goes on.
@@ -134,7 +147,8 @@ def explain(
     Returns
     -------
     Attribution or Timeline
-        Costs the method's own calls, one for each component left out, and for up to 8 components all 2**n.
+        Costs the method's own calls, one for each component left out, and for up to 8 components all 2**n; where a part was
+        split again also those of the game between the parts before.
 
     Raises
     ------
@@ -157,22 +171,30 @@ def explain(
     wanted, span_s = split_span([target] if isinstance(target, str) else list(target), model.labels)
     check_targets(wanted, model.labels)
     listening = Listening(window_s, overlap, span_s)
-    name, options, entry = parse_method(method, seed=seed)
+    name, options, entry = parse_method(method or default_method(components), seed=seed)
     called = classifier if isinstance(classifier, str) else name_of(model)
     on = checked_scale(scale or entry.scale, model)
-    plan = Plan(called, name, options, entry, tuple(wanted), on, seed, device, batch_size, listening, mask=mask)
+    plan = Plan(called, name, options, entry, tuple(wanted), on, seed, device, batch_size, listening, mask=mask,
+                n_interactions=interactions)  # fmt: skip
     meter = Meter(progress, 0)
-    split = Split(_components(components, entry, mask), fill, second_fill, model)
+    recipe = Recipe(_components(components, entry, mask), fill, second_fill, model, add or {})
     if per_window:
+        _check_windowed(recipe)
         with nullcontext(recording) if isinstance(recording, Recording) else sound.Stream(recording) as heard:
             how = per_window if isinstance(per_window, PerWindow) else PerWindow()
-            return explain_windows(model, split.source(heard), plan, meter, how)
+            return explain_windows(model, _source(recipe, heard), plan, meter, how)
     if not isinstance(recording, Recording):
         recording = sound.load(recording)
-    plan = _with_targets(plan, model, recording)
-    parts, other = split.of(recording)
+    parts, other = recipe.of(recording)
+    plan = _with_targets(plan, model, parts.recording)
     meter.expected = expected_calls(model, parts, plan, other)
     return attribute_any(model, parts, other, plan, meter)
+
+
+def default_method(components: str | Parts | None) -> str:
+    """Return the method that explains components where none is named."""
+    drilled = components.parents is not None if isinstance(components, Parts) else components and is_drilled(components)
+    return "owen" if drilled else "kernel_shap"
 
 
 def _components(components: str | Parts | None, entry: Entry, mask: str | None) -> str | Parts:
@@ -192,53 +214,29 @@ def _components(components: str | Parts | None, entry: Entry, mask: str | None) 
     return components
 
 
-@dataclass(frozen=True)
-class Split:
-    """How recordings are taken apart: a spec or parts made before, the fill, and the fill of the repetition."""
+def _source(recipe: Recipe, recording: Recording | sound.Stream) -> Source:
+    """Return the windows of a recording: a spec is applied to each by itself, parts made before are cut."""
+    if isinstance(recording, sound.Stream):
+        name, cut = recording.path.name, recording.cut
+        return Source(name, recipe.how, recording.duration_s, cut, lambda window, start_s, stop_s: recipe.of(window))
 
-    components: str | Parts
-    fill: str | None
-    second_fill: str | None
-    classifier: Classifier
+    def between(start_s: float, stop_s: float) -> Recording:
+        return sound.cut(recording, *samples(start_s, stop_s))
 
-    @property
-    def how(self) -> str:
-        """Say in a line how recordings are taken apart."""
-        spec = self.components if isinstance(self.components, str) else f"parts {', '.join(self.components.names)}"
-        return f"{spec} filled with {self.fill or 'silence'}, then {self.second_fill or 'nothing else'}"
+    def samples(start_s: float, stop_s: float) -> tuple[int, int]:
+        return round(start_s * recording.sample_rate), round(stop_s * recording.sample_rate)
 
-    def of(self, recording: Recording) -> tuple[AnyParts, AnyParts | None]:
-        """Return a recording's parts under the first fill, and under the second."""
-        made: AnyParts = (
-            make_components(self.components, recording, classifier=self.classifier)
-            if isinstance(self.components, str)
-            else self.components
-        )
-        first = made if self.fill is None else with_fill(made, self.fill)
-        return first, None if self.second_fill is None else with_fill(made, self.second_fill)
+    name, duration_s = recording.name, recording.duration_s
+    if isinstance(recipe.components, str):
+        return Source(name, recipe.how, duration_s, between, lambda window, start_s, stop_s: recipe.of(window))
+    parts, other = recipe.of(recording)  # filled before they are cut: a fill is shared over the whole recording
 
-    def source(self, recording: Recording | sound.Stream) -> Source:
-        """Return the windows of a recording: a spec is applied to each by itself, parts made before are cut."""
-        if isinstance(recording, sound.Stream):
-            name = recording.path.name
-            return Source(name, self.how, recording.duration_s, recording.cut, lambda window, start_s, stop_s: self.of(window))
+    def within(window: Recording, start_s: float, stop_s: float) -> tuple[AnyParts, AnyParts | None]:
+        assert isinstance(parts, Parts) and not isinstance(other, Cells)
+        span = samples(start_s, stop_s)
+        return _span(parts, *span), None if other is None else _span(other, *span)
 
-        def cut(start_s: float, stop_s: float) -> Recording:
-            return sound.cut(recording, *samples(start_s, stop_s))
-
-        def samples(start_s: float, stop_s: float) -> tuple[int, int]:
-            return round(start_s * recording.sample_rate), round(stop_s * recording.sample_rate)
-
-        if isinstance(self.components, str):
-            return Source(recording.name, self.how, recording.duration_s, cut, lambda window, start_s, stop_s: self.of(window))
-        parts, other = self.of(recording)  # filled before they are cut: a fill is shared over the whole recording
-
-        def within(window: Recording, start_s: float, stop_s: float) -> tuple[AnyParts, AnyParts | None]:
-            assert isinstance(parts, Parts) and not isinstance(other, Cells)
-            span = samples(start_s, stop_s)
-            return _span(parts, *span), None if other is None else _span(other, *span)
-
-        return Source(recording.name, self.how, recording.duration_s, cut, within)
+    return Source(name, recipe.how, duration_s, between, within)
 
 
 def _check(recording: Recording | str | Path, components: str | Parts | None, seed: int) -> None:
@@ -247,13 +245,22 @@ def _check(recording: Recording | str | Path, components: str | Parts | None, se
         raise TypeError(f"explain takes a hearwhy.Recording or the path of a file; got {got}. Read a file with hearwhy.load.")
     if isinstance(recording, Recording):
         check_recording(recording)
-    if isinstance(components, Parts) and not (
-        isinstance(recording, Recording) and components.recording.fingerprint == recording.fingerprint
-    ):
+    if isinstance(components, Parts) and not (isinstance(recording, Recording) and _are_of(components, recording)):
         called = recording.name if isinstance(recording, Recording) else recording
         raise ValueError(f"The components were made of {components.recording.name}, not of {called}; make them anew.")
     if not 0 <= seed < 2**63:
         raise ValueError(f"seed is a whole number from 0 to 2**63 - 1; got {seed}.")
+
+
+def _are_of(parts: Parts, recording: Recording) -> bool:
+    made_of = {parts.recording.fingerprint, (parts.as_it_is or parts.recording).fingerprint}
+    return recording.fingerprint in made_of
+
+
+def _check_windowed(recipe: Recipe) -> None:
+    if recipe.donors or (isinstance(recipe.components, Parts) and recipe.components.added):
+        raise ValueError("What is added is as long as the recording, so it cannot be explained window by window; cut out what "
+                         "to explain (--start and --duration), and leave per_window out.")  # fmt: skip
 
 
 def _with_targets(plan: Plan, model: Classifier, recording: Recording) -> Plan:

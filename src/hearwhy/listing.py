@@ -71,9 +71,9 @@ def descriptions() -> dict[str, str]:
 
 def separators() -> dict[str, str]:
     """Return every separator."""
-    from hearwhy.separators import SEPARATORS
+    from hearwhy.separators import usage
 
-    return {name: _first_line(function.__doc__) for name, function in SEPARATORS.items()}
+    return usage()
 
 
 def recipes() -> dict[str, str]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from hearwhy.asking import EVERYTHING
 from hearwhy.attribution import Entry
 from hearwhy.components.cells import AnyParts
+from hearwhy.components.parts import Parts
 from hearwhy.trust import LEVELS_DB, MAX_SWITCHES, N_CHECKS
 from hearwhy.types import Classifier, Scale
 from hearwhy.windowing import Listening
@@ -36,6 +37,7 @@ class Plan:
     listening: Listening = EVERYTHING
     spent: int = 0  # forward passes that went into finding the label
     mask: str | None = None  # of a spectrogram's map
+    n_interactions: int | None = None  # masks for the interactions where they are not free
 
 
 class Meter:
@@ -51,14 +53,31 @@ class Meter:
             self.progress(self.done, max(self.done, self.expected))
 
 
+def groups_of(parts: AnyParts) -> tuple[int, ...]:
+    """Return for every present component the number of the part that it is a piece of; each its own where none was split."""
+    groups = parts.groups if isinstance(parts, Parts) else None
+    numbers = range(len(parts.names)) if groups is None else groups
+    return tuple(number for number, absent in zip(numbers, parts.absent, strict=True) if not absent)
+
+
+def with_groups(plan: Plan, groups: tuple[int, ...]) -> Plan:
+    """Return the plan with the groups of the components, where its method asks which belong together."""
+    return replace(plan, options={**plan.options, "groups": groups}) if "groups" in plan.options else plan
+
+
 def expected_calls(model: Classifier, parts: AnyParts, plan: Plan, other: AnyParts | None) -> int:
     """Forecast of the forward passes, for the progress bar only."""
-    n = sum(not absent for absent in parts.absent)
+    groups = groups_of(parts)
+    n, n_parents = len(groups), len(set(groups))
+    plan = with_groups(plan, groups)
     every = 2 ** min(n, 40)
     masks = min(plan.entry.n_masks(n, plan.options), every)
     extra = every - masks if len(parts.names) <= MAX_SWITCHES else min(n, MAX_WITHOUT) + N_CHECKS
     n_windows = len(plan.listening.windows(round(parts.recording.duration_s * model.sample_rate), model).starts)
     if plan.entry.asks != "score":
         extra += MASKS_CHECKED
+    if len(parts.names) > MAX_SWITCHES:
+        extra += min(plan.n_interactions or 0, every)
+        extra += min(plan.entry.n_masks(n_parents, plan.options), 2 ** min(n_parents, 40)) if n_parents < n else 0
     fills = (masks + extra) * len(parts.fills) + masks * (len(other.fills) if other else 0) + len(LEVELS_DB)
     return int(fills) * n_windows

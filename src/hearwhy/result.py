@@ -24,6 +24,51 @@ Keep = Literal["positive", "negative", "rest"]
 
 
 @dataclass(frozen=True, eq=False)
+class Parents:
+    """Parts that were split again, each explained as the one that it was.
+
+    Parameters
+    ----------
+    names
+        Of the parts before any was split again.
+    of
+        For every flat component the number of the part that it is, or is a piece of.
+    values
+        What each part as one adds, (target, parent), by the same method; Owen values of its pieces sum to that.
+    without
+        (parent, label): probabilities with the whole part removed.
+    """
+
+    names: tuple[str, ...]
+    of: tuple[int, ...]
+    values: Float[Tensor, "target parent"]
+    without: Float[Tensor, "parent label"]
+
+    def pieces(self, parent: int) -> list[int]:
+        """Return the flat components that a part was split into; itself alone where it was not split."""
+        return [i for i, number in enumerate(self.of) if number == parent]
+
+
+@dataclass(frozen=True, eq=False)
+class Added:
+    """Sounds that the recording does not have, mixed in to ask what the model would say.
+
+    Parameters
+    ----------
+    names
+        As they were given.
+    components
+        Their numbers among the flat components.
+    probabilities
+        (label,): the model's answer to the recording as it is, without them.
+    """
+
+    names: tuple[str, ...]
+    components: tuple[int, ...]
+    probabilities: Float[Tensor, " label"]
+
+
+@dataclass(frozen=True, eq=False)
 class Attribution:
     """What a model's decision on one recording rests on.
 
@@ -61,6 +106,13 @@ class Attribution:
         The spectrogram that the components are cells of; None where they are sounds.
     masked
         What the model says of masks of the map.
+    interactions, interactions_stderr
+        (target, component, component) over the flat components: what every two add together beyond what each adds alone
+        (the Shapley interaction index), and its sampling error; None where it was not asked for and not free.
+    parents
+        What was split again, as one; None where nothing was.
+    added
+        What was mixed in that the recording does not have; `recording`, `probabilities` and all else are with it.
     settings
         Everything that was chosen, and what was done to the audio.
     """
@@ -89,6 +141,10 @@ class Attribution:
     level_check: Mapping[str, Any] | None = None
     spectrum: Spectrum | None = None
     masked: tuple[Masked, ...] = ()
+    interactions: Float[Tensor, "target component component"] | None = None
+    interactions_stderr: Float[Tensor, "target component component"] | None = None
+    parents: Parents | None = None
+    added: Added | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
 
     @cached_property

@@ -16,14 +16,17 @@ from torch import Tensor
 from hearwhy import audio as sound
 from hearwhy.components.cells import Numbered
 from hearwhy.components.parts import Parts
-from hearwhy.result import Attribution, Keep
+from hearwhy.result import Added, Attribution, Keep, Parents
 from hearwhy.spectrum import Masked, Spectrum, front_end_of
 from hearwhy.staging import Staging
 from hearwhy.types import Recording
 
 VERSION = 1
 SPECTRUM = ("features", "cell", "floor")
-TENSORS = ("values", "base", "score_full", "score_base", "probabilities", "removed", "stderr", "without", "answers")
+TENSORS = (
+    "values", "base", "score_full", "score_base", "probabilities", "removed", "stderr", "without", "answers", "interactions",
+    "interactions_stderr",
+)  # fmt: skip
 TUPLES = ("shape", "targets", "labels", "absent", "levels_db", "fidelity", "interaction_share")
 DESCRIBED = (*TUPLES, "names", "n_calls", "second_fill", "level_check", "settings")
 MAX_COMPONENT_FILES = 32  # above, segments, bands and tiles are made anew from the recording
@@ -45,7 +48,7 @@ def save(attribution: Attribution, folder: str | Path) -> Path:
         gain, files = _write_audio(attribution, stage.path / "audio")
         (stage.path / "attribution.json").write_text(_encode(_description(attribution, gain, files)))
         arrays = {name: getattr(attribution, name) for name in TENSORS}
-        arrays |= _spectrum_arrays(attribution)
+        arrays |= _spectrum_arrays(attribution) | _part_arrays(attribution)
         np.savez_compressed(stage.path / "attribution.npz", **{k: v.numpy() for k, v in arrays.items() if v is not None})
     return folder
 
@@ -76,9 +79,10 @@ def load(folder: str | Path) -> Attribution:
     plain: dict[str, Any] = {key: tuple(kept[key]) if key in TUPLES else kept[key] for key in DESCRIBED}
     plain["names"] = _names(kept["names"])
     spectrum, masks = _spectrum_of(kept, tensors)
+    arrays_of = {name: tensors[name] for name in TENSORS if name in tensors}
     return Attribution(
-        **{name: tensors[name] for name in TENSORS if name in tensors}, **plain, recording=recording, spectrum=spectrum,
-        masked=masks, sounds=lambda: _sounds(folder, kept, recording) if spectrum is None else spectrum.each(recording),
+        **arrays_of, **plain, **_of_parts(kept, tensors), recording=recording, spectrum=spectrum, masked=masks,
+        sounds=lambda: _sounds(folder, kept, recording) if spectrum is None else spectrum.each(recording),
     )  # fmt: skip
 
 
@@ -93,6 +97,23 @@ def _spectrum_arrays(attribution: Attribution) -> dict[str, Tensor | None]:
     found: dict[str, Tensor | None] = {name: getattr(spectrum, name) for name in SPECTRUM}
     for i, mask in enumerate(attribution.masked):
         found |= {f"mask_{i}": mask.mask, f"mask_probabilities_{i}": mask.probabilities}
+    return found
+
+
+def _part_arrays(attribution: Attribution) -> dict[str, Tensor | None]:
+    parents, added = attribution.parents, attribution.added
+    of_parents = {} if parents is None else {"parent_values": parents.values, "parent_without": parents.without}
+    return {**of_parents, **({} if added is None else {"probabilities_as_it_is": added.probabilities})}
+
+
+def _of_parts(kept: dict[str, Any], tensors: dict[str, Tensor]) -> dict[str, Any]:
+    """What was split again and what was added; an earlier hearwhy wrote nothing of it."""
+    found: dict[str, Any] = {}
+    if (told := kept.get("parents")) is not None:
+        numbers = (tensors["parent_values"], tensors["parent_without"])
+        found["parents"] = Parents(tuple(told["names"]), tuple(told["of"]), *numbers)
+    if (told := kept.get("added")) is not None:
+        found["added"] = Added(tuple(told["names"]), tuple(told["components"]), tensors["probabilities_as_it_is"])
     return found
 
 
@@ -111,13 +132,15 @@ def _spectrum_of(kept: dict[str, Any], tensors: dict[str, Tensor]) -> tuple[Spec
 
 
 def _description(attribution: Attribution, gain: float, files: list[str]) -> dict[str, Any]:
-    recording = attribution.recording
+    recording, parents, added = attribution.recording, attribution.parents, attribution.added
     return {
         "version": VERSION,
         **{key: getattr(attribution, key) for key in DESCRIBED},
         "names": _plain_names(attribution.names),
         "spectrum": None if attribution.spectrum is None else attribution.spectrum.described(),
         "masked": [mask.described() for mask in attribution.masked],
+        "parents": None if parents is None else {"names": parents.names, "of": parents.of},
+        "added": None if added is None else {"names": added.names, "components": added.components},
         "recording": {"name": recording.name, "history": recording.history},
         "gain": gain,
         "components": files,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, runtime_checkable
@@ -11,6 +12,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+MANY = 1e9  # degrees of freedom with which Student's t is the normal distribution
 Activation = Literal["softmax", "sigmoid", "probability"]
 Scale = Literal["log_odds", "probability", "logit"]
 Domain = Literal["audio", "features", "vector"]
@@ -171,12 +173,46 @@ class Estimate:
         How many masks were scored (repeats counted).
     stderr
         Standard error of `values` from sampling masks, same shape; None where nothing was sampled.
+    df
+        Degrees of freedom of `stderr`: how many more residuals than coefficients it was read off. Few make an interval wider.
     """
 
     values: Float[Tensor, " target *component"]
     base: Float[Tensor, " target"]
     n_calls: int
     stderr: Float[Tensor, " target *component"] | None = None
+    df: float = math.inf
+
+    def margin(self, level: float = 0.95) -> Float[Tensor, " target *component"]:
+        """Return how far to either side of `values` an interval reaches that holds the truth at this level; 0 where exact.
+
+        Student's t with `df` degrees of freedom times `stderr`: the error of sampling masks, and no other.
+        """
+        if self.stderr is None:
+            return torch.zeros_like(self.values)
+        from scipy.special import stdtrit
+
+        return self.stderr * float(stdtrit(min(self.df, MANY), (1 + level) / 2))
+
+
+@dataclass(frozen=True, eq=False)
+class InteractionEstimate:
+    """How much every two components do together beyond what each does alone.
+
+    Parameters
+    ----------
+    values
+        (target, component, component) over the flattened components, symmetric, 0 on the diagonal, in the unit of the score;
+        positive where the two strengthen each other, negative where one makes the other needless.
+    n_calls
+        How many masks were scored.
+    stderr
+        Standard error of `values` from sampling masks, same shape; None where nothing was sampled.
+    """
+
+    values: Float[Tensor, "target component component"]
+    n_calls: int
+    stderr: Float[Tensor, "target component component"] | None = None
 
 
 Method = Callable[..., Estimate]

@@ -95,32 +95,47 @@ def test_a_sample_of_pairs_weighs_as_much_as_all_of_them(n, pairs):
         assert drawn.left[mine][0].item() == pytest.approx(1 - int(mine.sum()) / have, rel=1e-12)
 
 
-@pytest.mark.parametrize(("n", "size", "count"), [(6, 2, 3), (6, 3, 15), (6, 3, 20), (8, 1, 8)])
-def test_every_subset_of_a_size_is_drawn_equally_often(n, size, count):
-    """Both ways of drawing: by chance and again where it was there already, or out of a list of all."""
-    runs = 2000
-    seen = dict.fromkeys(itertools.combinations(range(n), size), 0)
+@pytest.mark.parametrize("listed", [2**20, 0])
+@pytest.mark.parametrize(("n", "size", "count"), [(6, 2, 3), (6, 2, 15), (5, 3, 9), (8, 1, 8), (6, 3, 4)])
+def test_every_subset_of_a_size_is_drawn_equally_often(n, size, count, listed, monkeypatch):
+    """Both ways of drawing: by chance and again where it was there already, or by number out of all."""
+    monkeypatch.setattr(sampling, "MAX_LISTED", listed)
+    runs = 1000
+    # Of half the components the complement is a mask of the same size: those that keep component 0 stand for both.
+    sets = [s for s in itertools.combinations(range(n), size) if 2 * size != n or 0 in s]
+    seen = dict.fromkeys(sets, 0)
     for seed in range(runs):
         for row in sampling._distinct(n, size, count, generator(seed)):
             seen[tuple(row.nonzero().flatten().tolist())] += 1
     share = count / len(seen)
-    assert len(seen) == math.comb(n, size)
     spread = 4.5 * (runs * share * (1 - share)) ** 0.5
     assert all(abs(times - runs * share) <= spread for times in seen.values())
 
 
+@pytest.mark.parametrize(("n", "fewer", "more"), [(10, 20, 300), (16, 100, 700), (40, 60, 61), (9, 10, 10**6)])
+def test_a_larger_sample_begins_with_the_smaller(n, fewer, more):
+    small, large = (sampling.kernel_pairs(n, count, generator(5)).masks for count in (fewer, more))
+    assert torch.equal(small, large[:fewer])
+    small, large = (sampling.flipped_pairs((n,), count, generator(5)) for count in (fewer, more))
+    assert torch.equal(small, large[:fewer])
+
+
+def test_sizes_take_turns_until_they_are_used_up():
+    sizes = sampling.kernel_pairs(9, 60, generator()).masks.sum(dim=1).tolist()
+    assert sizes[:8] == [1, 2, 3, 4, 1, 2, 3, 4]
+    assert [sizes.count(s) for s in (1, 2, 3, 4)] == [9, 17, 17, 17]  # there are 9 of one component alone
+
+
 @pytest.mark.parametrize(
-    ("wanted", "available", "total", "expected"),
+    ("pace", "available", "total", "expected"),
     [
-        ([1.0, 1.0], [10, 10], 6, [3, 3]),
-        ([1.0, 1.0], [2, 10], 6, [2, 4]),  # what one cannot take goes to the others
-        ([3.0, 1.0], [100, 100], 8, [6, 2]),
-        ([1.0, 1.0, 1.0], [5, 5, 5], 2, [1, 1, 0]),
-        ([100.0, 1.0], [50, 50], 10, [9, 1]),  # at least one each
-        ([1.0, 2.0], [3, 4], 100, [3, 4]),
+        ([1.0, 1.0], [10, 10], 4, [0, 1, 0, 1]),
+        ([1.0, 1.0], [2, 10], 6, [0, 1, 0, 1, 1, 1]),  # what one cannot take goes to the others
+        ([1.0, 0.5], [10, 10], 6, [0, 1, 0, 0, 1, 0]),
+        ([1.0, 2.0], [3, 4], 100, [0, 1, 1, 0, 1, 1, 0]),
+        ([1.0], [10**400], 3, [0, 0, 0]),
+        ([], [], 3, []),
     ],
 )
-def test_allocate(wanted, available, total, expected):
-    given = sampling.allocate(wanted, available, total)
-    assert sum(given) == min(total, sum(available))
-    assert given == expected
+def test_take_turns(pace, available, total, expected):
+    assert sampling.take_turns(pace, available, total).tolist() == expected

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from games import GAMES, Game, additive, airport, glove, random_unanimity, sigmoid, unanimity, xor
-from hearwhy.attribution import integrated_gradients, kernel_shap, lime, occlusion, shapley
+from hearwhy.attribution import METHODS, integrated_gradients, kernel_shap, lime, occlusion, shapley
 from laws import ROUNDING, one_thread, unit_of  # noqa: F401 (a fixture)
 
 KNOWN = {name: game for name, game in GAMES.items() if game.shapley is not None} | {
@@ -74,6 +74,21 @@ def test_lime_that_weighs_all_masks_alike_gives_banzhaf_values(name):
     """Least squares over all masks of equal weight: Hammer and Holzman 1992."""
     game = GAMES[name]
     assert_values(lime(game, game.shape, width=1e8), by_swings(game), game)
+
+
+@pytest.mark.parametrize("name", ["glove", "airport", "sigmoid", "kinked", "unanimity"])
+@pytest.mark.parametrize("method", ["banzhaf", "rise"])
+def test_banzhaf_values_are_the_mean_over_all_sets_of_the_others(method, name):
+    game = GAMES[name]
+    assert_values(METHODS[method].function(game, game.shape), by_swings(game), game)
+
+
+@pytest.mark.parametrize("method", ["permutation", "regression_adjusted"])
+@pytest.mark.parametrize("game", KNOWN.values(), ids=KNOWN)
+def test_other_estimates_of_shapley_values_are_exact_where_they_may_ask_every_mask(method, game):
+    estimate = METHODS[method].function(game, game.shape, n_samples=2**game.n)
+    assert estimate.stderr is None and estimate.n_calls == 2**game.n
+    assert_values(estimate, game.shapley, game)
 
 
 def test_the_textbook_games_are_what_they_say():

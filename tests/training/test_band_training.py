@@ -13,7 +13,17 @@ from hearwhy.datasets.band.presets import INST_CLASS, STEMS
 from hearwhy.datasets.band.songs import read_split
 from hearwhy.training import RECIPES
 from hearwhy.training import band as training
-from hearwhy.training.band import CONFOUNDERS, TEST_SETS, Settings, evaluate_band_cnn, fit, train_band_cnn
+from hearwhy.training.band import (
+    CONFOUNDERS,
+    PAPER,
+    SETTINGS,
+    TEST_SETS,
+    Settings,
+    evaluate_band_cnn,
+    fit,
+    fresh_network,
+    train_band_cnn,
+)
 from hearwhy.types import Recording
 
 TINY = Settings(epochs=1, per_song=1, batch_size=3)  # two steps
@@ -126,3 +136,75 @@ def test_bad_requests_are_refused_before_any_work(data, tmp_path):
     with pytest.raises(FileNotFoundError, match=r"There are no songs in .*hearwhy data band"):
         train_band_cnn(tmp_path, tmp_path / "w.safetensors")
     assert not list(tmp_path.iterdir())
+
+
+class WithDropout(torch.nn.Module):
+    """A small network that draws from torch's global generator while it learns."""
+
+    def __init__(self, n_labels):
+        super().__init__()
+        self.pool = torch.nn.AdaptiveAvgPool2d(4)
+        self.dropout = torch.nn.Dropout(0.5)
+        self.head = torch.nn.Linear(16, n_labels)
+
+    def forward(self, features):
+        return self.head(self.dropout(self.pool(features[:, None]).flatten(1)))
+
+
+def test_another_network_and_protocol_are_trained_as_asked(data, monkeypatch):
+    monkeypatch.setitem(training.NETWORKS, "dropout", WithDropout)
+    songs, held_out = read_split(data, "train"), read_split(data, "validation")
+    plain = {"per_song": 1, "batch_size": 64, "optimiser": "sgd", "falling": False, "label_smoothing": 0.0, "varied_db": 0.0}
+    settings = Settings("dropout", epochs=1, learning_rate=0.5, **plain)
+    before, batches = fresh_network("dropout", 3).state_dict(), []
+
+    def keep(songs, plan):
+        batches.append(plan)
+        return mix(songs, plan)
+
+    mix = training.mix
+    monkeypatch.setattr(training, "mix", keep)
+    torch.manual_seed(1)
+    first, _ = fit(songs, held_out, CONFOUNDERS["drums"], seed=3, settings=settings)
+    torch.manual_seed(2)
+    second, _ = fit(songs, held_out, CONFOUNDERS["drums"], seed=3, settings=settings)
+    after = first.state_dict()
+    assert torch.equal(after["head.weight"], second.state_dict()["head.weight"])  # dropout too hangs on the seed alone
+    assert {gain for snippet in batches[0] for gain in snippet.gains} == {0.0, 1.0}  # as rendered
+    # One step of SGD: against the gradient of the plain cross-entropy under the same dropout, times the rate
+    network = fresh_network("dropout", 3).train()
+    features = training.FRONT_END(mix(songs, batches[0]))
+    labels = torch.tensor([snippet.label for snippet in batches[0]])
+    with training._chance("cpu", (3, 1)):
+        torch.nn.functional.cross_entropy(network(features), labels).backward()
+    assert torch.allclose(after["head.weight"], before["head.weight"] - 0.5 * network.head.weight.grad, atol=1e-6)
+
+
+def test_the_rate_falls_or_stays(data, monkeypatch):
+    rates = {}
+    for falling in (True, False):
+        network = fresh_network("band-cnn", 0)
+        optimiser, schedule = training._optimiser(network, Settings(epochs=4, falling=falling, learning_rate=0.1))
+        seen = []
+        for _ in range(4):
+            seen.append(optimiser.param_groups[0]["lr"])
+            optimiser.step()
+            schedule.step()
+        rates[falling] = seen
+    assert rates[False] == [0.1] * 4
+    assert rates[True] == pytest.approx([0.1, 0.1 * (1 + 2**-0.5) / 2, 0.05, 0.1 * (1 - 2**-0.5) / 2])  # half a cosine
+
+
+def test_the_papers_settings_are_the_papers():
+    assert (PAPER.network, PAPER.optimiser, PAPER.learning_rate, PAPER.batch_size) == ("vgg16-bn", "sgd", 0.01, 16)
+    assert (PAPER.epochs, PAPER.patience, PAPER.falling) == (200, 20, False)
+    ours = (SETTINGS.network, SETTINGS.optimiser, SETTINGS.learning_rate, SETTINGS.batch_size, SETTINGS.label_smoothing)
+    assert ours == ("band-cnn", "adam", 1e-3, 32, 0.02)  # of the weights that ship
+    with pytest.raises(ValueError, match=r"no network 'vgg19'; give one of band-cnn, vgg16-bn"):
+        fresh_network("vgg19", 0)
+
+
+def test_some_test_sets_alone_are_the_same_as_among_all(data):
+    songs, network = read_split(data, "test"), fresh_network("band-cnn", 0)
+    every = evaluate_band_cnn(network, songs)
+    assert evaluate_band_cnn(network, songs, sets=["t_bs-pno gpdb"]) == {"t_bs-pno gpdb": every["t_bs-pno gpdb"]}

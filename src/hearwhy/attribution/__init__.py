@@ -13,16 +13,22 @@ import torch
 from torch import Tensor
 
 from hearwhy.attribution.backward_rules import guided_backprop, lrp
+from hearwhy.attribution.banzhaf import banzhaf
 from hearwhy.attribution.deep_shap import deep_shap
 from hearwhy.attribution.grad_cam import grad_cam
+from hearwhy.attribution.hsic import hsic
 from hearwhy.attribution.integrated_gradients import N_STEPS, integrated_gradients
 from hearwhy.attribution.kernel_shap import kernel_shap
 from hearwhy.attribution.lime import lime
 from hearwhy.attribution.occlusion import occlusion
+from hearwhy.attribution.owen import masks_needed, owen
+from hearwhy.attribution.permutation import permutation
+from hearwhy.attribution.regression_adjusted import regression_adjusted
 from hearwhy.attribution.rise import rise
 from hearwhy.attribution.saliency import gradient_shap, input_x_gradient, saliency, smooth_grad
 from hearwhy.attribution.sampling import N_SAMPLES, coin_flips, kernel_masks
 from hearwhy.attribution.shapley import shapley
+from hearwhy.attribution.sobol import sobol
 from hearwhy.types import Scale
 
 __all__ = ["LAWS", "METHODS", "Entry", "Law", "integrated_gradients", "kernel_shap", "lime", "occlusion", "shapley"]
@@ -33,6 +39,8 @@ scaling: values scale with the score. permutation: renaming components renames v
 score(ones) - score(zeros). symmetry: two components that do the same get the same."""
 
 LAWS: frozenset[Law] = frozenset(get_args(Law))
+UNSIGNED: frozenset[Law] = LAWS - {"efficiency", "scaling"}
+"""What shares keep: they have no sign, and no unit."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +63,8 @@ class Entry:
     n_masks
         ``(n_components, options)`` to the number of masks it will ask (a gradient counts as one), for forecasts; more
         than the 2**n_components there are where it would stop at those.
+    signed
+        Whether values say for or against. Unsigned ones are shares: they predict no score, so they have no fidelity.
     scale
         On what scale it explains where none is asked for; None: log-odds, or probabilities of a model that gives only those.
     """
@@ -66,10 +76,30 @@ class Entry:
     held_out: Callable[[tuple[int, ...], int, torch.Generator], Tensor]
     n_masks: Callable[[int, Mapping[str, Any]], int]
     scale: Scale | None = None
+    signed: bool = True
 
 
 def _budget(n: int, options: Mapping[str, Any]) -> int:
-    return int(options.get("n_samples", N_SAMPLES))
+    """As many masks as it may ask; with "auto" nobody knows beforehand: as many as by default."""
+    asked = options.get("n_samples", N_SAMPLES)
+    return N_SAMPLES if asked == "auto" else int(asked)
+
+
+def _by_order(n: int, options: Mapping[str, Any]) -> int:
+    """Whole pairs of orders."""
+    budget = _budget(n, options)
+    return 2**n if budget >= 2**n else 2 + (budget - 2) // (2 * (n - 1)) * 2 * (n - 1)
+
+
+def _by_groups(n: int, options: Mapping[str, Any]) -> int:
+    """All that the groups make needed, where the budget has room for it."""
+    return min(_budget(n, options), masks_needed(options.get("groups") or tuple(range(n))))
+
+
+def _by_switches(n: int, options: Mapping[str, Any]) -> int:
+    """Masks with each of their components switched."""
+    budget = _budget(n, options)
+    return 2**n if budget >= 2**n else budget // (n + 1) * (n + 1)
 
 
 def _inside(function: Callable[..., Tensor], *, sampled: bool = False) -> Entry:
@@ -82,9 +112,15 @@ def _inside(function: Callable[..., Tensor], *, sampled: bool = False) -> Entry:
 METHODS: dict[str, Entry] = {
     "shapley": Entry(shapley, "score", False, LAWS, kernel_masks, lambda n, options: 2**n),
     "kernel_shap": Entry(kernel_shap, "score", True, LAWS, kernel_masks, _budget),
+    "regression_adjusted": Entry(regression_adjusted, "score", True, LAWS, kernel_masks, _budget),
+    "permutation": Entry(permutation, "score", True, LAWS, kernel_masks, _by_order),
+    "owen": Entry(owen, "score", True, LAWS, kernel_masks, _by_groups),
+    "banzhaf": Entry(banzhaf, "score", True, LAWS - {"efficiency"}, coin_flips, _budget),
     "lime": Entry(lime, "score", True, LAWS - {"efficiency", "irrelevance"}, coin_flips, _budget),
     "occlusion": Entry(occlusion, "score", False, LAWS - {"efficiency"}, coin_flips, lambda n, options: n + 1),
     "rise": Entry(rise, "score", True, LAWS - {"efficiency"}, coin_flips, _budget),
+    "sobol": Entry(sobol, "score", True, UNSIGNED, coin_flips, _by_switches, signed=False),
+    "hsic": Entry(hsic, "score", True, UNSIGNED, coin_flips, _budget, signed=False),
     "integrated_gradients": Entry(
         integrated_gradients,
         "gradient",

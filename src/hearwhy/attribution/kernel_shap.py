@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
+from functools import partial
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
-from hearwhy.attribution.least_squares import least_squares, sampling_error
-from hearwhy.attribution.sampling import N_SAMPLES, ask, check_n_samples, fits, kernel_pairs, seeded
+from hearwhy.attribution.least_squares import Fit, least_squares, sampling_error
+from hearwhy.attribution.rounds import TOLERANCE, Auto, in_rounds
+from hearwhy.attribution.sampling import N_SAMPLES, KernelPairs, ask, check_n_samples, fits, kernel_pairs, seeded
 from hearwhy.types import Estimate, Score
 
 
-def kernel_shap(score: Score, shape: tuple[int, ...], *, n_samples: int = N_SAMPLES, seed: int = 0) -> Estimate:
+def kernel_shap(
+    score: Score, shape: tuple[int, ...], *, n_samples: int | Auto = N_SAMPLES, seed: int = 0, tolerance: float = TOLERANCE
+) -> Estimate:
     """Return an estimate of the Shapley values from `n_samples` masks.
 
     The Shapley values minimise ``sum over S of w(S) (score(S) - base - sum of values in S)**2`` under the constraint
@@ -32,9 +39,12 @@ def kernel_shap(score: Score, shape: tuple[int, ...], *, n_samples: int = N_SAMP
     shape
         Shape of one mask.
     n_samples
-        Masks to ask, all ones and all zeros included; at least 4 a component. An odd one asks one mask less.
+        Masks to ask, all ones and all zeros included; at least 4 a component. An odd one asks one mask less. ``"auto"``:
+        as many as `tolerance` takes (see `in_rounds`).
     seed
         Chooses the masks.
+    tolerance
+        With ``"auto"``, the largest standard error there may be, as a share of the range of values.
 
     Returns
     -------
@@ -53,9 +63,8 @@ def kernel_shap(score: Score, shape: tuple[int, ...], *, n_samples: int = N_SAMP
     S. Lundberg and S.-I. Lee, A unified approach to interpreting model predictions, NeurIPS 2017; paired sampling: I.
     Covert and S.-I. Lee, Improving KernelSHAP, AISTATS 2021; more weight for the middle sizes, without replacement:
     C. Musco and R. T. Witter, Provably accurate Shapley value estimation via leverage score sampling,
-    arXiv:2410.01917. Deviations: the number of pairs of each size is fixed, between the kernel's own and the leverage
-    scores' (see `kernel_pairs`); no l1; the standard error is a sandwich over pairs with finite population
-    correction.
+    arXiv:2410.01917. Deviations: the number of pairs of each size is fixed instead of drawn (see `kernel_pairs`); no
+    l1; the standard error is a sandwich over pairs with finite population correction.
 
     Examples
     --------
@@ -63,21 +72,63 @@ def kernel_shap(score: Score, shape: tuple[int, ...], *, n_samples: int = N_SAMP
     >>> kernel_shap(glove, (3,)).values
     tensor([[0.1667, 0.1667, 0.6667]])
     """
+    if n_samples == "auto":
+        again = partial(kernel_shap, shape=shape, seed=seed)
+        return in_rounds(lambda asked, n: again(asked, n_samples=n), score, shape, tolerance=tolerance)
     check_n_samples("kernel_shap", n_samples, shape)
-    n = math.prod(shape)
-    pairs = kernel_pairs(n, n_samples // 2 - 1, seeded(seed))
-    masks = pairs.masks.reshape(-1, *shape)
+    asked = ask_pairs(score, shape, n_samples, seed)
+    fit = asked.fit(asked.difference, asked.gap)
+    values = asked.gap / asked.n + fit.coefficients
+    exact, left = fits(shape, n_samples), asked.pairs.left[:, None]
+    stderr = None if exact else sampling_error(fit, left=left).T.reshape(-1, *shape).float()
+    return Estimate(
+        values.T.reshape(-1, *shape).float(),
+        asked.nothing.float(),
+        n_calls=2 + 2 * len(asked.difference),
+        stderr=stderr,
+        df=fit.df(left),
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class AskedPairs:
+    """The scores of pairs of masks; all that Shapley values depend on is the difference within each pair.
+
+    ``difference`` is score(mask) - score(complement), of everything and nothing it is ``gap``.
+    """
+
+    pairs: KernelPairs
+    difference: Float[Tensor, "pair target"]
+    gap: Float[Tensor, " target"]
+    nothing: Float[Tensor, " target"]
+
+    @property
+    def n(self) -> int:
+        """Number of components."""
+        return self.pairs.masks.shape[1]
+
+    @property
+    def signs(self) -> Float[Tensor, "pair component"]:
+        """1 where the first of a pair keeps a component, -1 where the second does."""
+        return 2 * self.pairs.masks.to(torch.float64) - 1
+
+    def fit(self, difference: Float[Tensor, "pair target"], gap: Float[Tensor, " target"]) -> Fit:
+        """Return the weighted fit of values, less ``gap / n`` each, to differences; all values sum to `gap`.
+
+        Within a pair only the difference depends on the values: score(S) - score(not S) ~ signs @ values. What remains of
+        the values beyond gap / n sums to 0, so it is fitted on signs without their mean.
+        """
+        signs = self.signs
+        mean = signs.mean(dim=1, keepdim=True)
+        return least_squares(signs - mean, difference - mean * gap, self.pairs.weight)
+
+
+def ask_pairs(score: Score, shape: tuple[int, ...], n_samples: int, seed: int) -> AskedPairs:
+    """Return the answers to everything, nothing and ``n_samples // 2 - 1`` pairs."""
+    pairs = kernel_pairs(math.prod(shape), n_samples // 2 - 1, seeded(seed))
     ends = torch.stack([torch.ones(shape, dtype=torch.bool), torch.zeros(shape, dtype=torch.bool)])
     everything, nothing = ask(score, ends)
-    gap = everything - nothing  # (target,)
-    # Within a pair only the difference depends on the values: score(S) - score(not S) ~ signs @ values. What remains of
-    # the values beyond gap / n sums to 0, so it is fitted on signs without their mean.
-    signs = 2 * pairs.masks.to(torch.float64) - 1
-    mean = signs.mean(dim=1, keepdim=True)
-    difference = ask(score, masks) - ask(score, ~masks) if len(masks) else torch.zeros(0, len(gap), dtype=torch.float64)
-    fit = least_squares(signs - mean, difference - mean * gap, pairs.weight)
-    values = (gap / n + fit.coefficients).T.reshape(-1, *shape)
-    stderr = None
-    if not fits(shape, n_samples):
-        stderr = sampling_error(fit, left=pairs.left[:, None]).T.reshape(-1, *shape).float()
-    return Estimate(values.float(), nothing.float(), n_calls=2 + 2 * len(masks), stderr=stderr)
+    masks = pairs.masks.reshape(-1, *shape)
+    if not len(masks):
+        return AskedPairs(pairs, torch.zeros(0, len(nothing), dtype=torch.float64), everything - nothing, nothing)
+    return AskedPairs(pairs, ask(score, masks) - ask(score, ~masks), everything - nothing, nothing)

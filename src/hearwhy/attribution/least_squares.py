@@ -21,6 +21,18 @@ class Fit:
     influence: Float[Tensor, "row column"]
     leverage: Float[Tensor, " row"]
 
+    def df(self, left: Tensor | float = 1.0) -> float:
+        """Return the degrees of freedom of `sampling_error`, at least 1.
+
+        Rows less what the coefficients take; or as many rows as would pull alike to the same effect (Satterthwaite), where
+        they are fewer: a row that all is known of, `left` 0, pulls nothing.
+        """
+        pull = self.influence.square() * left
+        if not pull.any():
+            return 1.0
+        rows = pull.sum(0).square() / pull.square().sum(0).clamp(min=1e-300)
+        return max(1.0, min(float(rows.median()), float((1 - self.leverage).sum())))
+
 
 def least_squares(
     design: Float[Tensor, "row column"],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import Literal
 
 import torch
@@ -10,6 +11,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from hearwhy.attribution.least_squares import Fit, least_squares, sampling_error
+from hearwhy.attribution.rounds import TOLERANCE, Auto, in_rounds
 from hearwhy.attribution.sampling import (
     N_SAMPLES,
     all_masks,
@@ -30,10 +32,11 @@ def lime(
     score: Score,
     shape: tuple[int, ...],
     *,
-    n_samples: int = N_SAMPLES,
+    n_samples: int | Auto = N_SAMPLES,
     seed: int = 0,
     protocol: Literal["corrected", "paper"] = "corrected",
     width: float = 0.25,
+    tolerance: float = TOLERANCE,
 ) -> Estimate:
     """Return the coefficients of a linear model fitted to the score, masks near the recording weighing most.
 
@@ -64,13 +67,16 @@ def lime(
     shape
         Shape of one mask.
     n_samples
-        Masks to ask; at least 4 a component (paper: 2). An odd one asks one mask less (paper: not).
+        Masks to ask; at least 4 a component (paper: 2). An odd one asks one mask less (paper: not). ``"auto"``: as many as
+        `tolerance` takes (see `in_rounds`); not with the paper's protocol, which knows no error.
     seed
         Chooses the masks.
     protocol
         ``"corrected"`` or ``"paper"``.
     width
         How far from the recording masks still count, in cosine distance; at least 0.1.
+    tolerance
+        With ``"auto"``, the largest standard error there may be, as a share of the range of values.
 
     Returns
     -------
@@ -97,6 +103,11 @@ def lime(
     >>> lime(additive, (2,)).values
     tensor([[ 2., -1.]])
     """
+    if n_samples == "auto":
+        if protocol != "corrected":
+            raise ValueError(f"lime(protocol={protocol}) has no error to stop at, so n_samples must be a number; got 'auto'.")
+        again = partial(lime, shape=shape, seed=seed, width=width)
+        return in_rounds(lambda asked, n: again(asked, n_samples=n), score, shape, tolerance=tolerance)
     _check(n_samples, shape, protocol, width)
     paper, exhaustive = protocol == "paper", fits(shape, n_samples)
     masks = all_masks(shape) if exhaustive else _draw(shape, n_samples, seed, paper)
@@ -107,7 +118,7 @@ def lime(
         left = 1 - len(masks) / 2 ** math.prod(shape)
         stderr = sampling_error(fit, left=left, paired=True).T.reshape(-1, *shape).float()
     values = fit.coefficients.T.reshape(-1, *shape)
-    return Estimate(values.float(), base.float(), n_calls=len(masks), stderr=stderr)
+    return Estimate(values.float(), base.float(), n_calls=len(masks), stderr=stderr, df=fit.df())
 
 
 def proximity(masks: Bool[Tensor, "mask component"], *, width: float = 0.25) -> Float[Tensor, " mask"]:

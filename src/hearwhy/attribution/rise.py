@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import torch
 
-from hearwhy.attribution.sampling import N_SAMPLES, all_masks, ask, check_n_samples, coin_flips, fits, seeded
+from hearwhy.attribution.rounds import TOLERANCE, Auto, in_rounds
+from hearwhy.attribution.sampling import N_SAMPLES, ask, check_n_samples, fits, flipped_pairs, seeded
 from hearwhy.types import Estimate, Score
 
 
-def rise(score: Score, shape: tuple[int, ...], *, n_samples: int = N_SAMPLES, seed: int = 0) -> Estimate:
+def rise(
+    score: Score, shape: tuple[int, ...], *, n_samples: int | Auto = N_SAMPLES, seed: int = 0, tolerance: float = TOLERANCE
+) -> Estimate:
     """Return the mean score with each component minus the mean score without it.
 
     ``values[i] = mean of score where i is kept - mean of score where i is removed``, over random masks that keep each
@@ -28,9 +32,11 @@ def rise(score: Score, shape: tuple[int, ...], *, n_samples: int = N_SAMPLES, se
     shape
         Shape of one mask.
     n_samples
-        Masks to ask; all of them where they fit.
+        Masks to ask; all of them where they fit. ``"auto"``: as many as `tolerance` takes (see `in_rounds`).
     seed
         Chooses the masks.
+    tolerance
+        With ``"auto"``, the largest standard error there may be, as a share of the range of values.
 
     Returns
     -------
@@ -55,13 +61,18 @@ def rise(score: Score, shape: tuple[int, ...], *, n_samples: int = N_SAMPLES, se
     >>> rise(both, (2,)).values
     tensor([[0.5000, 0.5000]])
     """
+    if n_samples == "auto":
+        again = partial(rise, shape=shape, seed=seed)
+        return in_rounds(lambda asked, n: again(asked, n_samples=n), score, shape, tolerance=tolerance)
     check_n_samples("rise", n_samples, shape)
-    exact = fits(shape, n_samples)
-    masks = all_masks(shape)[: 2 ** (math.prod(shape) - 1)] if exact else coin_flips(shape, n_samples // 2, seeded(seed))
+    exact, every = fits(shape, n_samples), 2 ** (math.prod(shape) - 1)
+    masks = flipped_pairs(shape, min(n_samples // 2, every), seeded(seed))
     first, second = ask(score, masks), ask(score, ~masks)  # with every mask its complement: (pair, target)
     signs = 2 * masks.flatten(1).to(torch.float64) - 1
     found = signs[:, None] * (first - second)[:, :, None]  # (pair, target, component): one estimate a pair
     values = found.mean(dim=0)
     base = ((first + second) / 2).mean(dim=0) - values.sum(dim=1) / 2
-    stderr = None if exact else (found.std(dim=0) / math.sqrt(len(masks))).reshape(-1, *shape).float()
-    return Estimate(values.reshape(-1, *shape).float(), base.float(), n_calls=2 * len(masks), stderr=stderr)
+    left = (1 - len(masks) / every) / len(masks)
+    stderr = None if exact else (found.std(dim=0) * math.sqrt(left)).reshape(-1, *shape).float()
+    df = len(masks) - 1
+    return Estimate(values.reshape(-1, *shape).float(), base.float(), n_calls=2 * len(masks), stderr=stderr, df=df)

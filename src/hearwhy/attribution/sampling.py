@@ -17,6 +17,8 @@ N_SAMPLES = 1000  # masks asked by default where they are sampled
 MAX_ROWS = 1024  # masks handed to the score at a time
 MAX_CELLS = 2**24  # and their components, so that a chunk of booleans stays under 16 MiB
 MAX_RANKED = 20  # components up to which pairs are drawn by number, without repeats; beyond, repeats are rare
+MAX_LISTED = 2**20  # masks of one size up to which they are drawn by number; beyond, repeats are rare
+BLOCK = 8  # masks drawn at a time where they are drawn by chance
 
 
 def ask(score: Score, masks: Bool[Tensor, " mask *component"]) -> Float[Tensor, "mask target"]:
@@ -38,7 +40,7 @@ def seeded(seed: int) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def check_n_samples(method: str, n_samples: int, shape: tuple[int, ...], *, per_component: int = 4) -> None:
+def check_n_samples(method: str, n_samples: int | str, shape: tuple[int, ...], *, per_component: int = 4) -> None:
     """Raise ValueError where so few masks cannot tell so many components apart."""
     n = math.prod(shape)
     minimum = max(2, min(per_component * n, 2**n))
@@ -86,14 +88,24 @@ def paired_coin_flips(shape: tuple[int, ...], n: int, generator: torch.Generator
     Rows 2k and 2k + 1 are a pair, which cancels what an even interaction would add to the noise. Up to 20 components no
     mask comes twice.
     """
-    components, pairs = math.prod(shape), n // 2
-    if components <= MAX_RANKED:  # of every pair one mask lacks the last component: its number is below half
-        drawn = 1 + torch.randperm(2 ** (components - 1) - 1, generator=generator)[: pairs - 1]
-        masks = numbered(torch.cat([torch.zeros(1, dtype=torch.int64), drawn]), shape)
-    else:
-        masks = coin_flips(shape, pairs, generator)
-        masks[0] = False
+    ends = torch.zeros(1, *shape, dtype=torch.bool)
+    masks = torch.cat([ends, flipped_pairs(shape, n // 2, generator, ends=False)[: n // 2 - 1]])
     return torch.stack([~masks, masks], dim=1).flatten(0, 1)
+
+
+def flipped_pairs(
+    shape: tuple[int, ...], n_pairs: int, generator: torch.Generator, *, ends: bool = True
+) -> Bool[Tensor, " pair *component"]:
+    """Return one mask of every pair of coin flips and complement; up to 20 components no pair comes twice.
+
+    The first ones of a larger sample are the smaller sample. Without `ends`, everything and nothing are not among them.
+    """
+    components = math.prod(shape)
+    if components <= MAX_RANKED:  # of every pair one mask lacks the last component: its number is below half
+        drawn = torch.randperm(2 ** (components - 1), generator=generator)
+        return numbered((drawn if ends else drawn[drawn > 0])[:n_pairs], shape)
+    blocks = [coin_flips(shape, BLOCK, generator) for _ in range(-(-n_pairs // BLOCK))]
+    return torch.cat([torch.zeros(0, *shape, dtype=torch.bool), *blocks])[:n_pairs]
 
 
 def kernel_masks(shape: tuple[int, ...], n: int, generator: torch.Generator) -> Bool[Tensor, " mask *component"]:
@@ -108,10 +120,10 @@ def kernel_masks(shape: tuple[int, ...], n: int, generator: torch.Generator) -> 
     sizes = torch.arange(1, components)
     probability = 1 / (sizes * (components - sizes)).to(torch.float64)
     drawn = sizes[torch.multinomial(probability, n, replacement=True, generator=generator)]
-    return _of_size(drawn, components, generator).reshape(-1, *shape)
+    return of_size(drawn, components, generator).reshape(-1, *shape)
 
 
-def _of_size(sizes: Tensor, components: int, generator: torch.Generator) -> Tensor:
+def of_size(sizes: Tensor, components: int, generator: torch.Generator) -> Tensor:
     """One mask a size, any mask of that size alike."""
     order = torch.rand(len(sizes), components, generator=generator, dtype=torch.float64).argsort(dim=1, stable=True)
     kept = torch.arange(components) < sizes[:, None]
@@ -132,66 +144,62 @@ class KernelPairs:
 
 
 def kernel_pairs(components: int, n_pairs: int, generator: torch.Generator) -> KernelPairs:
-    """Return pairs of a mask and its complement, stratified by size and without repeats.
+    """Return pairs of a mask and its complement after their leverage scores, without repeats.
 
-    A pair of sizes (s, d - s) has the Shapley kernel's total weight q = (d - 1) / (s (d - s)); a pair's pull on the
-    fit grows as sqrt(s (d - s)), so ~ q sqrt(s (d - s)) of the pairs go to each size, which is Neyman's allocation
-    for equal residuals. Small sizes are thereby exhausted first. All pairs are returned where `n_pairs` suffices.
+    In the least squares of the Shapley kernel all sizes of mask have the same leverage together, so they take turns, until
+    the pairs of a size are used up; within a size any mask alike. The weight makes up for it: that of a size (s, d - s) is
+    q = (d - 1) / (s (d - s)), shared by the pairs drawn. All pairs are returned where `n_pairs` suffices, and the first
+    ones of a larger sample from the same generator are the smaller sample.
     """
-    sizes = range(1, components // 2 + 1)
-    both = [2 * s < components for s in sizes]  # s = d/2 is its own complement: half as many pairs, half the weight
-    available = [math.comb(components, s) if b else math.comb(components - 1, s - 1) for s, b in zip(sizes, both, strict=True)]
-    total = [(1.0 if b else 0.5) * (components - 1) / (s * (components - s)) for s, b in zip(sizes, both, strict=True)]
-    wanted = [q * math.sqrt(s * (components - s)) for q, s in zip(total, sizes, strict=True)]
-    masks, weight, left = [torch.zeros(0, components, dtype=torch.bool)], [], []
-    for s, b, have, q, m in zip(sizes, both, available, total, allocate(wanted, available, n_pairs), strict=True):
-        if m:
-            masks.append(_distinct(components, s, m, generator) if b else _halves(components, m, generator))
-            weight += [q / m] * m
-            left += [1 - m / have] * m
-    return KernelPairs(torch.cat(masks), *(torch.tensor(x, dtype=torch.float64) for x in (weight, left)))
+    sizes = torch.arange(1, components // 2 + 1)
+    halves = 2 * sizes == components  # its own complement: half as many pairs, half the weight, every other turn
+    every = [math.comb(components, s) if 2 * s < components else math.comb(components - 1, s - 1) for s in sizes.tolist()]
+    turns = take_turns([0.5 if half else 1.0 for half in halves.tolist()], every, n_pairs)
+    seeds = torch.randint(2**62, (len(every),), generator=generator).tolist()
+    masks = torch.zeros(len(turns), components, dtype=torch.bool)
+    weight, left = torch.zeros(2, len(turns), dtype=torch.float64)
+    for i, s in enumerate(sizes.tolist()):
+        mine = (turns == i).nonzero().flatten()
+        if len(mine):
+            masks[mine] = _distinct(components, s, len(mine), seeded(seeds[i]))
+            weight[mine] = (0.5 if halves[i] else 1.0) * (components - 1) / (s * (components - s)) / len(mine)
+            left[mine] = 1 - len(mine) / every[i]
+    return KernelPairs(masks, weight, left)
 
 
-def allocate(wanted: list[float], available: list[int], total: int) -> list[int]:
-    """Return whole numbers in proportion to `wanted`, none above `available`, that sum to `total` or to all there is.
-
-    Rounded by largest remainders; each gets at least 1 where `total` allows.
-    """
-    given = [0] * len(wanted)
-    left = min(total, sum(available))
-    available = [min(have, left) for have in available]  # beyond 1000 components a binomial overflows a float
-    for i in sorted(range(len(wanted)), key=lambda i: -wanted[i])[:left]:
-        given[i] = 1
-    left -= sum(given)
-    while left:
-        open_ = [i for i in range(len(wanted)) if given[i] < available[i]]
-        scale = left / sum(wanted[i] for i in open_)
-        share = {i: min(wanted[i] * scale, float(available[i] - given[i])) for i in open_}
-        whole = {i: math.floor(x) for i, x in share.items()}
-        if not any(whole.values()):
-            for i in sorted(open_, key=lambda i: whole[i] - share[i])[:left]:
-                whole[i] = 1
-        for i, x in whole.items():
-            given[i] += x
-        left -= sum(whole.values())
-    return given
-
-
-def _halves(components: int, count: int, generator: torch.Generator) -> Tensor:
-    """Distinct masks of half the components, of each pair the one that keeps component 0."""
-    rest = _distinct(components - 1, components // 2 - 1, count, generator)
-    return torch.cat([torch.ones(count, 1, dtype=torch.bool), rest], dim=1)
+def take_turns(pace: list[float], available: list[int], total: int) -> Tensor:
+    """Return who comes, turn by turn: each in proportion to its pace and no oftener than it can; everyone once at first."""
+    longest = [min(have, total) for have in available]  # beyond 1000 components a binomial overflows a float
+    due = [torch.arange(have, dtype=torch.float64) / p for have, p in zip(longest, pace, strict=True)]
+    who = torch.cat([torch.full((have,), i) for i, have in enumerate(longest)] or [torch.zeros(0, dtype=torch.int64)])
+    return who[torch.cat([*due, torch.zeros(0)]).argsort(stable=True)[:total]]
 
 
 def _distinct(components: int, size: int, count: int, generator: torch.Generator) -> Bool[Tensor, "mask component"]:
-    """Distinct masks of one size, any set of them alike; from a list of all where half or more of them are wanted."""
-    every = math.comb(components, size)
-    if 2 * count >= every:
-        kept = torch.tensor(list(itertools.combinations(range(components), size)), dtype=torch.int64).reshape(every, size)
-        kept = kept[torch.randperm(every, generator=generator)[:count]]
-        return torch.zeros(count, components, dtype=torch.bool).scatter_(1, kept, True)
-    found: dict[bytes, Tensor] = {}
-    while len(found) < count:
-        drawn = _of_size(torch.full((count,), size), components, generator)
-        found |= {row.numpy().tobytes(): row for row in drawn}
-    return torch.stack(list(itertools.islice(found.values(), count)))
+    """Distinct masks of one size, any set of them alike; of half the components, only such as keep component 0.
+
+    By number, out of a shuffled list of all, where the list is short enough; else by chance, where repeats are rare.
+    """
+    half = 2 * size == components
+    free, kept = (components - 1, size - 1) if half else (components, size)
+    every = math.comb(free, kept)
+    if every <= MAX_LISTED:
+        masks = _ranked(torch.randperm(every, generator=generator)[:count], free, kept)
+    else:
+        found: dict[bytes, Tensor] = {}
+        while len(found) < count:  # blocks of one size, so that asking for more goes on where fewer ended
+            found |= {row.numpy().tobytes(): row for row in of_size(torch.full((BLOCK,), kept), free, generator)}
+        masks = torch.stack(list(itertools.islice(found.values(), count)))
+    return torch.cat([torch.ones(count, 1, dtype=torch.bool), masks], dim=1) if half else masks
+
+
+def _ranked(ranks: Tensor, components: int, size: int) -> Bool[Tensor, "mask component"]:
+    """Masks of one size by their number in the order of the combinations (the combinatorial number system)."""
+    masks = torch.zeros(len(ranks), components, dtype=torch.bool)
+    left, rest = torch.full_like(ranks, size), ranks.clone()
+    for i in reversed(range(components)):
+        below = torch.tensor([math.comb(i, k) for k in range(size + 1)])[left]
+        taken = (left > 0) & (rest >= below)
+        masks[:, i] = taken
+        rest, left = rest - below * taken, left - taken.long()
+    return masks

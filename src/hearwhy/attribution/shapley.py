@@ -67,7 +67,7 @@ def shapley(score: Score, shape: tuple[int, ...], *, max_s: float = 1800.0) -> E
             f"exact shapley needs 2**components masks, and {n} components would take {Decimal(2**n):.1e}. {_remedy(n)}"
         )
     nothing = ask(score, torch.zeros(1, *shape, dtype=torch.bool))[0]
-    with_i, without_i = _weights(n)
+    with_i, without_i = size_weights(n)
     values = torch.zeros((), dtype=torch.float64)
     for masks, scores in _answers(score, shape, max_s):
         sizes = masks.sum(dim=1)
@@ -77,8 +77,8 @@ def shapley(score: Score, shape: tuple[int, ...], *, max_s: float = 1800.0) -> E
     return Estimate(values.reshape(-1, *shape).float(), nothing.float(), n_calls=2**n)
 
 
-def _weights(n: int) -> tuple[Float[Tensor, " size"], Float[Tensor, " size"]]:
-    """What a mask of each size 0..n counts for a component that is in it, and (negated) for one that is not."""
+def size_weights(n: int) -> tuple[Float[Tensor, " size"], Float[Tensor, " size"]]:
+    """Return what a mask of each size 0..n counts for a component that is in it, and (negated) for one that is not."""
     fact = math.factorial
     with_i = [0.0] + [fact(s - 1) * fact(n - s) / fact(n) for s in range(1, n + 1)]
     without_i = [fact(s) * fact(n - s - 1) / fact(n) for s in range(n)] + [0.0]

@@ -112,6 +112,7 @@ def load(variant: str = "MTT_musicnn") -> Classifier:
         ...
     ValueError: musicnn has no model 'MTT_lstm'. Choose one of MTT_musicnn, MSD_musicnn, MTT_vgg, MSD_vgg.
     """
+    variant = variant or "MTT_musicnn"  # "musicnn" with nothing behind it
     if variant not in VARIANTS:
         raise ValueError(f"musicnn has no model {variant!r}. Choose one of {', '.join(VARIANTS)}.")
     path = weights_folder() / f"{variant}.safetensors"

@@ -10,10 +10,13 @@ import typer
 
 from hearwhy import __version__
 from hearwhy.cli.check import check
+from hearwhy.cli.components import write_components
 from hearwhy.cli.evaluate import evaluate, table
-from hearwhy.cli.explain import demo, explain, write_components
+from hearwhy.cli.explain import demo, explain
+from hearwhy.cli.insight import insight
 from hearwhy.cli.long import Interrupted
 from hearwhy.cli.models import data_band, fetch, list_names, train
+from hearwhy.cli.sanity import sanity
 from hearwhy.progress import say
 
 app = typer.Typer(
@@ -29,6 +32,8 @@ app.command("components")(write_components)
 app.command()(check)
 app.command()(evaluate)
 app.command()(table)
+app.command()(insight)
+app.command()(sanity)
 app.command()(fetch)
 app.command()(train)
 app.add_typer(data_app, name="data")

@@ -1,4 +1,4 @@
-"""The commands that take a recording: explain it, or take it apart."""
+"""The commands that explain a recording: yours, or the one that is shipped."""
 
 from __future__ import annotations
 
@@ -49,15 +49,24 @@ def explain(
     components: Annotated[
         str | None, typer.Option("--components", help="See `hearwhy list components`; segments:8, or what the method needs.")
     ] = None,
+    add: Annotated[
+        list[str], typer.Option("--add", help="What if it were there? NAME=FILE[@GAINdB][,loop]; may be given again.")
+    ] = [],  # noqa: B006
     method: Annotated[
-        str, typer.Option("--method", help="NAME or NAME(option=value); see `hearwhy list methods`.")
-    ] = "kernel_shap",
+        str | None,
+        typer.Option(
+            "--method", help="NAME or NAME(option=value); see `hearwhy list methods`. kernel_shap, or owen for A / PART:B."
+        ),
+    ] = None,
     fill: Annotated[
         str, typer.Option("--fill", help="What stands where something was removed: silence, noise, or a path.")
     ] = "silence",
     second_fill: Annotated[str, typer.Option("--second-fill", help="Ask again under this fill; none: do not.")] = "noise",
     scale: Annotated[str | None, typer.Option("--scale", help="log_odds, probability or logit.")] = None,
     n_samples: Annotated[int | None, typer.Option("--n-samples", help="Masks that a sampling method asks about.")] = None,
+    interactions: Annotated[
+        int | None, typer.Option("--interactions", help="Masks for what every two do together; to 8 components it is known.")
+    ] = None,
     mask: Annotated[str | None, typer.Option("--mask", help="Of a spectrogram's map; see `hearwhy list masks`.")] = None,
     prompts: Prompts = [],  # noqa: B006
     start: Annotated[float, typer.Option("--start", help="Explain from this second on.")] = 0.0,
@@ -79,17 +88,18 @@ def explain(
     """Explain a model's decision on a recording: a page, a plot, sounds and numbers."""
     from hearwhy import classifier
     from hearwhy import explain as explain_recording
+    from hearwhy.explain import default_method
     from hearwhy.staging import check_folder
 
     check_folder(out)  # before the work, not after it
     if n_samples is not None:
-        method = _with_option(method, "n_samples", n_samples)
+        method = _with_option(method or default_method(components), "n_samples", n_samples)
     other = "silence" if second_fill == fill else second_fill
     named = classifier(model, prompts=prompts) if prompts else model
     options: dict[str, Any] = {
         "components": components, "target": target, "method": method, "fill": fill, "scale": scale, "seed": seed,
         "second_fill": None if other in ("none", fill) else other, "device": device, "window_s": window, "overlap": overlap,
-        "mask": mask,
+        "mask": mask, "add": _donors(add), "interactions": interactions,
     }  # fmt: skip
     with progress("Asking the model", quiet=quiet or as_json) as told:
         ask: Callable[..., Any] = partial(explain_recording, named, progress=told, **options)
@@ -116,6 +126,17 @@ def _whole(path: Path, start: float, duration: float | None) -> Recording:
             "--per-window (memory does not grow with it), or a part of it with --start and --duration."
         )
     return load(path, start_s=start, duration_s=duration)
+
+
+def _donors(add: list[str]) -> dict[str, str]:
+    pairs = [text.partition("=") for text in add]
+    for (name, equals, file), text in zip(pairs, add, strict=True):
+        if not name or not equals or not file:
+            raise ValueError(f"--add takes a name and a file, as in drums=drums.flac@-6dB; got {text!r}.")
+    named = {name.strip(): file.strip() for name, _, file in pairs}
+    if len(named) < len(pairs):
+        raise ValueError(f"Each sound that is added has a name of its own; got {', '.join(name for name, _, _ in pairs)}.")
+    return named
 
 
 def _n_windows(text: str) -> int | None:
@@ -159,25 +180,3 @@ def _tell(found: Attribution | Timeline, out: Path, *, as_json: bool, quiet: boo
         return
     for line in (*lines, f"Open {out / 'index.html'}"):
         say(line, quiet=quiet)
-
-
-def write_components(
-    audio: Audio,
-    components: Annotated[str, typer.Option("--components", help="See `hearwhy list components`.")],
-    out: Out,
-    quiet: Quiet = False,
-) -> None:
-    """Take a recording apart and write each component as a sound, to hear them before anything is explained."""
-    from hearwhy import components as make_components
-    from hearwhy import load
-    from hearwhy.asking import check_recording
-    from hearwhy.storage import save_components
-
-    recording = load(audio)
-    check_recording(recording)
-    parts = make_components(components, recording)
-    files = save_components(parts, out)
-    for name, level, absent, file in zip(parts.names, parts.levels_db, parts.absent, files, strict=True):
-        say(f"{level:7.1f} dB  {name}{'  (absent)' if absent else ''}  {out / file}", quiet=quiet)
-    if parts.gap_db > -100:
-        say(f"What the parts miss of the recording: {parts.gap_db:.1f} dB", quiet=quiet)

@@ -32,8 +32,9 @@ def train(
     data: Annotated[Path, typer.Argument(help="Folder of the data set.")],
     out: Annotated[Path, typer.Option("--out", help="File for the weights (.safetensors).")],
     confounder: Annotated[str | None, typer.Option("--confounder", help="Of band-cnn: drums, bass or independent.")] = None,
-    front_end: Annotated[str | None, typer.Option("--front-end", help="Of the others: mel or stft.")] = None,
-    protocol: Annotated[str | None, typer.Option("--protocol", help="Of the others: ours or paper.")] = None,
+    network: Annotated[str | None, typer.Option("--network", help="Of ova and cerberus: unet or blstm.")] = None,
+    front_end: Annotated[str | None, typer.Option("--front-end", help="Of spectrogram networks: mel or stft.")] = None,
+    protocol: Annotated[str | None, typer.Option("--protocol", help="Of those that have two: ours or paper.")] = None,
     epochs: Annotated[int | None, typer.Option("--epochs", help="Times through the data.")] = None,
     init: Annotated[Path | None, typer.Option("--init", help="Weights to begin with, PANNs' of AudioSet say.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on where a killed training stopped.")] = False,
@@ -44,8 +45,8 @@ def train(
     """Train a model by a recipe, and print its figures."""
     from hearwhy.training import train as train_by
 
-    asked = {"confounder": confounder, "front_end": front_end, "protocol": protocol, "epochs": epochs, "init": init,
-             "resume": resume or None}  # fmt: skip
+    asked = {"confounder": confounder, "network": network, "front_end": front_end, "protocol": protocol, "epochs": epochs,
+             "init": init, "resume": resume or None}  # fmt: skip
     options = {key: value for key, value in asked.items() if value is not None} | {"seed": seed, "device": device}
     with progress(f"Training {recipe}", quiet=quiet) as told:
         figures = train_by(recipe, data, out, options=options, progress=told)

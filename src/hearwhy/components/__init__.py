@@ -1,29 +1,32 @@
 """Components: what of a recording can be switched off, and the one-line language that says so.
 
-``sources:stems=DIR``, ``sources:hpss``, ``sources:py=module:attribute``, ``segments:N``, ``bands:N``, ``tiles:FxT``; ``A * B``
-is the product. ``cells:quickshift``, ``cells:slic=N``, ``cells:felzenszwalb``, ``cells:tiles=FxT`` and ``features`` divide the
-spectrogram of a model that has a front end. A new kind is one function here and one line in `KINDS`.
+``sources:stems=DIR``, ``sources:hpss`` and other separators, ``segments:N``, ``bands:N``, ``tiles:FxT``; ``A * B`` is the
+product, ``A / drums:bands:6`` splits one part again. ``cells:quickshift``, ``cells:slic=N``, ``cells:felzenszwalb``,
+``cells:tiles=FxT`` and ``features`` divide the spectrogram of a model that has a front end. A new kind is one function here and
+one line in `KINDS`.
 """
 
 from __future__ import annotations
 
-import importlib
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import overload
 
 from hearwhy.components.bands import bands, tiles
 from hearwhy.components.cells import Cells, cells
+from hearwhy.components.donors import with_donors
+from hearwhy.components.drilling import drilled
 from hearwhy.components.fills import FILLS, noise_floor, with_fill
 from hearwhy.components.parts import ABSENT_DB, Parts, product
 from hearwhy.components.segments import segments
 from hearwhy.components.sources import sources
-from hearwhy.separators import hpss, stems
+from hearwhy.separators import conversions, separate, usage
 from hearwhy.types import Classifier, Recording
 
 __all__ = [
-    "ABSENT_DB", "FILLS", "KINDS", "Cells", "Parts", "bands", "cells", "components", "is_of_features", "noise_floor", "product",
-    "segments", "sources", "tiles", "with_fill",
+    "ABSENT_DB", "FILLS", "KINDS", "Cells", "Parts", "bands", "cells", "components", "drilled", "is_drilled", "is_of_features",
+    "noise_floor", "product", "segments", "sources", "tiles", "with_donors", "with_fill",
 ]  # fmt: skip
 
 
@@ -38,7 +41,8 @@ def components(spec: str, recording: Recording, *, classifier: Classifier | None
     ----------
     spec
         One of the kinds above with its argument, or several joined by ``*``: ``"sources:stems=DIR * segments:4"``.
-        ``,residual=drop`` after a separator leaves out what it misses.
+        ``,residual=drop`` after a separator leaves out what it misses. After `` / `` the name of a part and how to split it
+        again, ``"sources:stems=DIR / drums:bands:6"``; its pieces, called "drums / 20-180 Hz", may be split in turn.
     recording
         What to take apart.
     classifier
@@ -65,11 +69,17 @@ def components(spec: str, recording: Recording, *, classifier: Classifier | None
     """
     if is_of_features(spec):
         return _cells(spec.strip(), recording, classifier)
-    made = [_one(factor.strip(), recording) for factor in re.split(r"\s+\*\s+", spec.strip())]
-    whole = made[0]
-    for factor in made[1:]:
-        whole = product(whole, factor)
-    return whole
+    first, *splits = _steps(spec)
+    whole = _product(first, recording)
+    for name, how in (_named(split) for split in splits):
+        whole = drilled(whole, name, lambda part, how=how: _product(how, part))  # type: ignore[misc]
+    steps = conversions(recording, spec)  # what separators did to it that work in another rate
+    return replace(whole, recording=replace(recording, history=(*recording.history, *steps))) if steps else whole
+
+
+def is_drilled(spec: str) -> bool:
+    """Return whether a spec splits a part again."""
+    return not is_of_features(spec) and len(_steps(spec)) > 1
 
 
 def is_of_features(spec: str) -> bool:
@@ -79,43 +89,53 @@ def is_of_features(spec: str) -> bool:
 
 def _cells(spec: str, recording: Recording, classifier: Classifier | None) -> Cells:
     kind, _, how = spec.partition(":")
-    if " * " in spec or (kind == "features" and how):
-        raise ValueError(f"Cells of a spectrogram cannot be multiplied, and features take nothing; got {spec!r}.")
+    if " * " in spec or " / " in spec or (kind == "features" and how):
+        raise ValueError(
+            f"Cells of a spectrogram cannot be multiplied or split again, and features take nothing; got {spec!r}."
+        )
     if classifier is None:
         raise ValueError(f"{spec} divides the spectrogram of a model: give the classifier too.")
     return cells(recording, classifier, "every" if kind == "features" else how)
 
 
+def _steps(spec: str) -> list[str]:
+    """The first split, and each PART:KIND:ARGUMENT after a `` / ``; a part may have such a sign in its name."""
+    first, *pieces = (piece.strip() for piece in re.split(r"\s+/\s+", spec))
+    steps, name = [first], ""
+    for piece in pieces:
+        name += f" / {piece}" if name else piece
+        if re.match(_SPLIT, name):
+            steps.append(name)
+            name = ""
+    return [*steps, name] if name else steps
+
+
+def _named(split: str) -> tuple[str, str]:
+    found = re.match(_SPLIT, split)
+    if not found:
+        raise ValueError(f"After / stands the name of a part and how to split it ({', '.join(KINDS)}), as in drums:bands:6; "
+                         f"got {split!r}.")  # fmt: skip
+    return found[1].strip(), found[2]
+
+
+def _product(spec: str, recording: Recording) -> Parts:
+    made = [_one(factor.strip(), recording) for factor in re.split(r"\s+\*\s+", spec.strip())]
+    whole = made[0]
+    for factor in made[1:]:
+        whole = product(whole, factor)
+    return whole
+
+
 def _one(spec: str, recording: Recording) -> Parts:
     kind, _, argument = spec.partition(":")
     if kind not in KINDS:
-        raise ValueError(f"There are no components {spec!r}; give one of {', '.join(USAGE)}, or a product A * B of them.")
+        raise ValueError(f"There are no components {spec!r}; give one of {', '.join(USAGE)}.")
     return KINDS[kind](recording, argument)
 
 
 def _sources(recording: Recording, argument: str) -> Parts:
     what, _, option = argument.partition(",residual=")
-    name, _, value = what.partition("=")
-    if name == "stems" and value:
-        estimates = stems(recording, value)
-    elif what == "hpss":
-        estimates = hpss(recording)
-    elif name == "py" and value:
-        estimates = _callable(value)(recording)
-    else:
-        raise ValueError(
-            f"There is no separator {what!r}; give sources:stems=DIR, sources:hpss or sources:py=module:attribute."
-        )
-    return sources(recording, estimates, residual=option or "part", spec=f"sources:{argument}")  # type: ignore[arg-type]
-
-
-def _callable(path: str) -> Callable:  # type: ignore[type-arg]
-    module, _, attribute = path.partition(":")
-    try:
-        return getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
-        raise ValueError(f"sources:py={path} cannot be imported ({error}); give module:attribute, and put its folder on "
-                         "PYTHONPATH.") from error  # fmt: skip
+    return sources(recording, separate(recording, what), residual=option or "part", spec=f"sources:{argument}")  # type: ignore[arg-type]
 
 
 def _number(kind: str, argument: str) -> int:
@@ -145,13 +165,14 @@ KINDS: dict[str, Callable[[Recording, str], Parts]] = {
     "bands": _bands,
     "tiles": _tiles,
 }
+_SPLIT = rf"(.+?):((?:{'|'.join(KINDS)})(?::.*)?)$"
 USAGE = {
-    "sources:stems=DIR": "the sound files of a folder, one a source",
-    "sources:hpss": "harmonic and percussive sound",
-    "sources:py=module:attribute": "any separator: a function of a Recording that returns {name: waveform}",
+    **{f"sources:{line}": about for line, about in usage().items()},
     "segments:N": "N equal spans of time",
     "bands:N": "N bands of frequency from 0 Hz to Nyquist, the inaudible one named",
     "tiles:FxT": "F bands x T segments",
+    "A * B": "the product, as in sources:stems=DIR * segments:4",
+    "A / PART:B": "one part split again, as in sources:stems=DIR / drums:bands:6",
     "cells:quickshift": "patches of alike bins of the model's own spectrogram; also cells:slic=N, cells:felzenszwalb",
     "cells:tiles=FxT": "a grid over the model's own spectrogram",
     "features": "every bin of the model's own spectrogram, for methods that use its slope",

@@ -94,5 +94,7 @@ class Background:
     @staticmethod
     def from_tensors(tensors: Mapping[str, Tensor], *, source: str = "background") -> Background | None:
         """Return the background in a weights file; None where it holds none."""
-        names = [f"background.{name}" for name in ("rows", "weights", "covariance")]
-        return Background(*(tensors[name] for name in names), source) if all(name in tensors for name in names) else None
+        if "background.rows" not in tensors:
+            return None
+        rows, weights, covariance = (tensors[f"background.{name}"] for name in ("rows", "weights", "covariance"))
+        return Background(rows, weights, covariance, source)

@@ -40,6 +40,10 @@ class Parts:
         What stands for each removed part, one (part, channel, time) a fill; None is silence.
     fill_names
         What the fills are called.
+    parents
+        Where a part was split again: of every part, the name of the part that it is, or is a piece of. None: none was.
+    added, as_it_is
+        Names of what was mixed in, the last of the parts, and the recording without it. None: it is as it was.
     """
 
     audio: Float[Tensor, "part channel time"]
@@ -53,6 +57,9 @@ class Parts:
     fill_names: tuple[str, ...] = ("silence",)
     sample_rate: int = 0
     domain: Domain = "audio"
+    parents: tuple[str, ...] | None = None
+    added: tuple[str, ...] = ()
+    as_it_is: Recording | None = None
 
     def __post_init__(self) -> None:
         if not self.sample_rate:
@@ -100,6 +107,13 @@ class Parts:
         """Return the same parts between two samples (views, nothing is copied)."""
         fills = tuple(None if fill is None else fill[..., start:stop] for fill in self.fills)
         return replace(self, audio=self.audio[..., start:stop], fills=fills)
+
+    @property
+    def groups(self) -> tuple[int, ...] | None:
+        """A number for every part, the same for the pieces of one; None where no part was split again."""
+        if self.parents is None:
+            return None
+        return tuple(list(dict.fromkeys(self.parents)).index(name) for name in self.parents)
 
     @property
     def gap_db(self) -> float:

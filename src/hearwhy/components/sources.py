@@ -38,7 +38,7 @@ def sources(recording: Recording, estimates: Mapping[str, Tensor], *, residual: 
     if residual not in ("part", "drop"):
         raise ValueError(f"residual is 'part' or 'drop'; got {residual!r}.")
     names = list(estimates)
-    waves = [_fitting(recording, name, wave) for name, wave in estimates.items()]
+    waves = [fitting(recording, name, wave) for name, wave in estimates.items()]
     rest = recording.audio - torch.stack(waves).sum(dim=0)
     gap_db = sound.level_db(rest) - sound.level_db(recording.audio)
     if residual == "part" and gap_db >= ABSENT_DB:
@@ -48,7 +48,8 @@ def sources(recording: Recording, estimates: Mapping[str, Tensor], *, residual: 
     return Parts(torch.stack(waves), recording, tuple(names), (n,), equal_shares(n), spec=spec)
 
 
-def _fitting(recording: Recording, name: str, wave: Tensor) -> Tensor:
+def fitting(recording: Recording, name: str, wave: Tensor) -> Tensor:
+    """Return a source as (channel, time) of the recording; an error where it has another length, or channels, or holds NaN."""
     wave = torch.as_tensor(wave, dtype=torch.float32)
     wave = wave[None] if wave.ndim == 1 else wave
     channels, time = recording.audio.shape

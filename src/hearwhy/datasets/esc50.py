@@ -8,6 +8,9 @@ from pathlib import Path
 from typing import Literal
 
 from hearwhy import audio as sound
+from hearwhy.datasets.files import SoundFile
+from hearwhy.datasets.headers import read_header
+from hearwhy.datasets.items import Dataset
 from hearwhy.types import Recording
 
 COLUMNS = ("filename", "fold", "target", "category")
@@ -119,6 +122,29 @@ def read_esc50(data: str | Path, *, missing: Literal["error", "keep"] = "error")
             f"{shown}. Bring them, or take their rows out of the table."
         )
     return Esc50(clips, _categories(table, rows))
+
+
+def esc50_items(data: str | Path, *, fold: str | None = None) -> Dataset:
+    """Return the clips of a fold, or all, as items: the label is the category, the group the source recording.
+
+    Files that are missing or damaged are left out, and named.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        As `read_esc50`; or there is no such fold.
+    """
+    table = read_esc50(data, missing="keep")
+    if fold is not None and not fold.isdecimal():
+        raise ValueError(f"a split of ESC-50's layout is a fold, one of {', '.join(map(str, table.folds))}; got {fold!r}.")
+    items: list[SoundFile] = []
+    problems: list[tuple[str, str]] = []
+    for clip in table.clips if fold is None else table.of_folds(int(fold)):
+        try:
+            items.append(SoundFile(clip.path, read_header(clip.path), clip.name, clip.source, clip.category))
+        except (ValueError, OSError) as error:
+            problems.append((clip.name, str(error)))
+    return Dataset("esc50", tuple(items), tuple(problems))
 
 
 def _clip(root: Path, table: Path, number: int, row: dict[str, str]) -> Clip:

@@ -22,6 +22,27 @@ INAUDIBLE_GAP_DB = -90.0  # rounding of 16 bits: components that miss less than 
 
 
 @dataclass(frozen=True, eq=False)
+class Carrier:
+    """What may carry a decision: a component, or a part that was split again, as one."""
+
+    name: Name
+    value: float
+    without: Tensor | None
+    pieces: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Whole:
+    """A part before any was split again: its value as one, what the values of its pieces sum to, and which they are."""
+
+    number: int
+    name: Name
+    value: float
+    total: float
+    pieces: tuple[int, ...]
+
+
+@dataclass(frozen=True, eq=False)
 class Case:
     """One target of an attribution.
 
@@ -104,9 +125,58 @@ class Case:
         """Present components that speak for the target, strongest first."""
         return self.attribution.ranked("positive", self.target)
 
+    @cached_property
+    def wholes(self) -> dict[int, float]:
+        """Values of what is present, by number: of components, and where some were split again, of the parts before."""
+        parents = self.attribution.parents
+        if parents is None:
+            return {i: value for i, value in enumerate(self.values) if value and not self.absent[i]}
+        values = enumerate(_floats(parents.values[self.target]))
+        return {k: value for k, value in values if value and not all(self.absent[i] for i in parents.pieces(k))}
+
+    @property
+    def split_again(self) -> list[Whole]:
+        """The parts before some were split again, in their order; none where none was."""
+        parents = self.attribution.parents
+        if parents is None:
+            return []
+        values = _floats(parents.values[self.target])
+        pieces = [tuple(parents.pieces(k)) for k in range(len(parents.names))]
+        totals = [sum(self.values[i] for i in mine) for mine in pieces]
+        rows = enumerate(zip(parents.names, values, totals, pieces, strict=True))
+        return [Whole(k, Name(name), value, total, mine) for k, (name, value, total, mine) in rows]
+
+    @property
+    def first(self) -> Carrier | None:
+        """What speaks most for the target; None where nothing does."""
+        k = max(self.wholes, key=self.wholes.__getitem__, default=None)
+        return None if k is None or self.wholes[k] <= 0 else self._carrier(k)
+
+    @property
+    def least(self) -> Carrier | None:
+        """What speaks most against it."""
+        k = min(self.wholes, key=self.wholes.__getitem__, default=None)
+        return None if k is None or self.wholes[k] >= 0 else self._carrier(k)
+
+    def _carrier(self, k: int) -> Carrier:
+        parents, rows = self.attribution.parents, self.attribution.without
+        if parents is not None:
+            return Carrier(Name(parents.names[k]), self.wholes[k], parents.without[k], tuple(parents.pieces(k)))
+        return Carrier(self.component(k), self.wholes[k], None if rows is None else rows[k], (k,))
+
+    @property
+    def added(self) -> tuple[int, ...]:
+        """Components that the recording does not have: they were mixed in."""
+        return () if self.attribution.added is None else self.attribution.added.components
+
     def setting(self, key: str, default: Any = None) -> Any:
         """Return one setting of the attribution."""
         return self.attribution.settings.get(key, default)
+
+    def piece(self, i: int) -> Name:
+        """Return the name of a component without that of the part it is a piece of."""
+        parents, name = self.attribution.parents, self.component(i)
+        return name if parents is None else Name(name.removeprefix(f"{parents.names[parents.of[i]]} / "))
 
     def component(self, i: int) -> Name:
         """Return the name of a component; of a cell of a spectrogram where it lies."""
@@ -131,6 +201,12 @@ class Case:
         entry = METHODS.get(str(self.setting("method")))
         return self.attribution.spectrum is not None and entry is not None and entry.asks == "network"
 
+    @property
+    def signed(self) -> bool:
+        """Whether values say for or against; else they are shares of what matters, in whichever direction."""
+        entry = METHODS.get(str(self.setting("method")))
+        return entry is None or entry.signed
+
     def label_name(self, i: int) -> Name:
         """Return the name of a label."""
         return Name(self.attribution.labels[i])
@@ -140,9 +216,10 @@ class Case:
 
         Of independent errors; the estimates of one sample are correlated, mostly so that this is on the careful side.
         """
-        return [i for i in self.positive if i == self.positive[0] or self._as_strong(self.positive[0], i)]
+        return [i for i in self.positive if i == self.positive[0] or self.as_strong(self.positive[0], i)]
 
-    def _as_strong(self, first: int, other: int) -> bool:
+    def as_strong(self, first: int, other: int) -> bool:
+        """Return whether a component cannot be told from a stronger one."""
         distance = self.values[first] - self.values[other]
         if self.stderr is None:
             return distance <= 1e-6 * abs(self.values[first])  # float32 rounding: two copies of one component

@@ -10,13 +10,14 @@ import torch
 from hearwhy.attribution import METHODS
 from hearwhy.report import marking
 from hearwhy.report.case import Case, gap_db, top
-from hearwhy.report.verdict import nothing_present
+from hearwhy.report.verdict import lost, nothing_present, noticeable
 from hearwhy.report.words import Finding, Name, decibel, listing, percent, probability, say, signed
 
 MIN_FIDELITY = 0.8  # below, a fifth of what the model does on unseen mixes is not in the bars
 MAX_INTERACTION = 0.2  # above, a fifth of it is owed to components acting together
 MAX_MISSED = 0.05  # of the effect: integrated gradients that miss more have cut a corner of the path
 AUDIBLE_GAP_DB = -40.0  # a gap above this can be heard beside the music
+MAX_APART = 0.01  # of a part's value: pieces that sum to it but for that sum to it
 STAND_IN = 0.9  # removing the strongest leaves nine tenths of the probability: the others stand in for it
 LEAD = 0.01  # a label that leads by less than the digits that are shown is not what the model says
 
@@ -164,11 +165,54 @@ def _absent(case: Case) -> list[Finding]:
     ]
 
 
+def _added(case: Case) -> list[Finding]:
+    added = case.attribution.added
+    if added is None:
+        return []
+    done = [step for step in case.attribution.recording.history if step.startswith("added ")]
+    text = say("Not in the recording, but mixed in to ask what if: {}.", Name("; ".join(step[6:] for step in done)))
+    return [("added", "note", text)]
+
+
+def _missing(case: Case) -> list[Finding]:
+    """Why not, where nothing that is there is the reason."""
+    a = case.attribution
+    asked = lost(case) and a.added is None and a.spectrum is None
+    if not asked or (case.least is not None and -case.least.value >= -float(a.score_base[case.target])):
+        return []
+    text = say("What speaks for {} may be missing from the recording: --add NAME=FILE asks what the model would say with it.",
+               case.what)  # fmt: skip
+    return [("missing", "note", text)]
+
+
+def _pieces(case: Case) -> list[Finding]:
+    """What pieces of a part sum to, and what the part as one adds: the same with Owen values, not with every method."""
+    found: list[Finding] = []
+    for whole in case.split_again:
+        if len(whole.pieces) < 2:
+            continue
+        value, total = signed(whole.value), signed(whole.total)
+        if abs(whole.total - whole.value) <= MAX_APART * max(abs(whole.value), noticeable(case)):
+            found.append(("pieces", "passed", say("The pieces of {} sum to what it adds as one: {}.", whole.name, value)))
+        else:
+            text = say("The pieces of {} sum to {}, but as one it adds {}: with {} every piece is a component of its own. Owen "
+                       "values keep them together.", whole.name, total, value, str(case.setting("method")))  # fmt: skip
+            found.append(("pieces", "note", text))
+    return found
+
+
 def _scale(case: Case) -> list[Finding]:
     if case.setting("scale") != "probability":
         return []
     text = say("Probabilities are explained, not log-odds: near 0 and 1 they hide how much a component does.")
     return [("scale", "note", text)]
+
+
+def _unsigned(case: Case) -> list[Finding]:
+    if case.signed:
+        return []
+    text = say("The values say how much a component matters, not whether it speaks for {} or against it.", case.aim)
+    return [("unsigned", "note", text)]
 
 
 def _gradient(case: Case) -> list[Finding]:
@@ -192,8 +236,8 @@ def _of_target(numbers: tuple[float | None, ...], target: int) -> float | None:
 
 
 _CHECKS: tuple[Callable[[Case], list[Finding]], ...] = (
-    _fidelity, _interaction, _second_fill, _level, _sampling, _gap, _stand_in, _fill_alone, _absent, _scale, _gradient,
-    _incomplete, *marking.CHECKS,
+    _fidelity, _interaction, _second_fill, _level, _sampling, _gap, _stand_in, _fill_alone, _absent, _added, _missing, _pieces,
+    _scale, _unsigned, _gradient, _incomplete, *marking.CHECKS,
 )  # fmt: skip
 
 

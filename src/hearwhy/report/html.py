@@ -153,7 +153,7 @@ def render(title: str, sheets: Sheets, opening: Opening | None = None) -> str:
         tracks=sheets.tracks,
         style=Markup(style),  # our own text; what came from files enters through the template or the JSON below
         script=Markup(script),
-        policy=_policy(style, script),
+        policy=policy(style, script),
         data=safe_json(data),
         size=words.megabytes(n_bytes + len(style) + len(script)),
     )  # fmt: skip
@@ -189,7 +189,7 @@ def data_url(png: bytes) -> str:
     return f"url(data:image/png;base64,{base64.b64encode(png).decode()})"
 
 
-def _policy(style: str, script: str) -> str:
+def policy(style: str, script: str) -> str:
     """Forbid everything but this very style, this very script and pictures that are part of the page."""
     own = f"script-src {_hash(script)}; style-src {_hash(style)}; img-src data:"
     return f"default-src 'none'; {own}; base-uri 'none'; form-action 'none'"

@@ -5,23 +5,26 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 
 from hearwhy.report import layers, maps, sound, spectrogram, words
-from hearwhy.report.bars import axis
 from hearwhy.report.case import Case, top
 from hearwhy.report.caveats import findings
+from hearwhy.report.crossed import Crossed
 from hearwhy.report.grid import Grid
-from hearwhy.report.summary import UNITS, components, plain, predictions
+from hearwhy.report.interactions import Pairs
+from hearwhy.report.rows import MAX_ROWS, Rows, whole_tracks
+from hearwhy.report.summary import UNITS, plain, predictions
 from hearwhy.report.verdict import verdict
 from hearwhy.result import Attribution
 
 MAX_PANELS = 60  # a page of every label of a large model would be read by nobody
-MAX_ROWS = 12  # components that are listed; the others stand folded up below
 N_LIVE = 6  # labels shown of the answer to a mix
+
+__all__ = ["MAX_PANELS", "MAX_ROWS", "Shelf", "panels", "settings_rows", "sound_words"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +88,19 @@ class Sharing(sound.Bank):
 def _bank(attribution: Attribution) -> sound.Bank:
     if attribution.spectrum is not None:
         return maps.bank(attribution)
-    return sound.playing_bank(attribution) if attribution.answers is None else sound.mixing_bank(attribution)
+    if attribution.answers is not None:
+        return sound.mixing_bank(attribution)
+    bank = sound.playing_bank(attribution)
+    return replace(bank, tracks=(*bank.tracks, *_more_tracks(attribution)))
+
+
+def _more_tracks(attribution: Attribution) -> list[sound.Track]:
+    """Parts that were split again, and the recording without what was added, which a page that mixes makes itself."""
+    tracks, added = whole_tracks(attribution), attribution.added
+    if added is not None:
+        as_it_is = [i for i in range(len(attribution.names)) if i not in added.components]
+        tracks.append(sound.Track("as it is", attribution.parts[as_it_is].sum(dim=0)))
+    return tracks
 
 
 def _picture(attribution: Attribution) -> spectrogram.Picture | layers.Ground:
@@ -170,19 +185,16 @@ def _panel(case: Case, i: int, shelf: Shelf) -> dict[str, Any]:
     shared = _shared(case, i, number, shelf)
     if case.attribution.spectrum is not None:
         return shared | maps.panel(case, shelf.banks[number])
-    rows = components(case)
-    for index, row in enumerate(rows):
-        row["index"] = index
-    ordered = sorted(rows, key=lambda row: (row["absent"], -row["value"]))
-    listed = _listed(ordered)
-    scale = axis(listed)
-    bank = shelf.banks[number]
+    rows, bank = Rows.of(case), shelf.banks[number]
     return shared | {
         "kind": "components",
-        "axis": scale,
-        "rows": [(row, scale.bar(row), _selection(str(row["index"]), bank)) for row in listed],
-        "folded": [row for row in ordered if row not in listed],
+        "axis": rows.axis,
+        "rows": [(row, rows.axis.bar(row), _heard(row, bank)) for row in rows.shown],
+        "folded": rows.folded,
+        "crossed": Crossed.of(case),
+        "pairs": Pairs.of(case),
         "unit": UNITS[case.setting("scale", "log_odds")],
+        "measure": UNITS[case.setting("scale", "log_odds")] if case.signed else "share",
         "switches": case.attribution.answers is not None,
         "presets": _presets(case, bank),
         "picture": shelf.pictures[number],
@@ -201,6 +213,7 @@ def _shared(case: Case, i: int, number: int, shelf: Shelf) -> dict[str, Any]:
         "notes": [finding for finding in found if finding[1] == "note"],
         "passed": [finding for finding in found if finding[1] == "passed"],
         "prediction": predictions(case),
+        "added": None if a.added is None else words.listing(a.added.names),
         "said": a.labels[top(a.probabilities)],
         "picture_number": number,
         "sound_words": shelf.sound_words[number],
@@ -209,11 +222,9 @@ def _shared(case: Case, i: int, number: int, shelf: Shelf) -> dict[str, Any]:
     }
 
 
-def _listed(ordered: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    if len(ordered) <= MAX_ROWS:
-        return ordered
-    strongest = sorted((row for row in ordered if not row["absent"]), key=lambda row: -abs(row["value"]))[:MAX_ROWS]
-    return [row for row in ordered if row in strongest]
+def _heard(row: dict[str, Any], bank: sound.Bank) -> list[int] | None:
+    """Return the tracks of a row; of a part that was split again those of its pieces, where the page mixes."""
+    return row["components"] if row["kind"] == "whole" and bank.mixed else _selection(str(row["index"]), bank)
 
 
 def _selection(key: str, bank: sound.Bank) -> list[int] | None:
@@ -229,8 +240,13 @@ def _presets(case: Case, bank: sound.Bank) -> list[dict[str, Any]]:
     chosen["rest"] = [i for i in range(len(a.names)) if i not in case.positive]
     titles = {"positive": f"What speaks for {case.aim}", "negative": "What speaks against it", "rest": "The rest"}
     whole = _selection("recording", bank) or list(range(bank.mixed))
-    found.append({"name": "The recording", "level": 0.0, "tracks": whole})
-    for keep, title in titles.items():
+    if a.added is not None:
+        kept = [i for i in range(bank.mixed) if i not in a.added.components] or _selection("as it is", bank)
+        if kept:
+            found.append({"name": "The recording as it is", "level": _level(bank, kept), "tracks": kept})
+    name = "The recording" if a.added is None else f"With {words.listing(a.added.names)} added"
+    found.append({"name": name, "level": 0.0, "tracks": whole})
+    for keep, title in titles.items() if case.signed else ():
         tracks = chosen[keep] if bank.mixed else _selection(f"{keep} {case.target}", bank)
         if tracks and chosen[keep]:
             found.append({"name": title, "level": _level(bank, tracks), "tracks": tracks})
@@ -259,7 +275,7 @@ def settings_rows(case: Case) -> list[tuple[str, str]]:
     sums = (a.score_base, a.score_full, a.base)
     texts = [words.signed(float(number[case.target]), 3) for number in sums]
     rows |= {"model calls": f"{a.n_calls:,}", "score with nothing, with everything": f"{texts[0]}, {texts[1]}"}
-    if not case.looks_inside:  # of those only some methods' values add up to anything
+    if case.signed and not case.looks_inside:  # of those only some methods' values add up to anything
         rows["values + base sum to"] = words.signed(sum(case.values) + float(a.base[case.target]), 3)
     return [(key.replace("_", " "), text) for key, text in rows.items()]
 

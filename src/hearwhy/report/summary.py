@@ -11,6 +11,7 @@ from torch import Tensor
 from hearwhy.report.case import Z95, Case, top
 from hearwhy.report.caveats import as_json, findings
 from hearwhy.report.grid import is_decibel
+from hearwhy.report.interactions import Pairs
 from hearwhy.report.verdict import nothing_present, verdict
 from hearwhy.result import Attribution
 from hearwhy.spectrum import ROWS
@@ -62,6 +63,8 @@ def summarise_target(case: Case) -> dict[str, Any]:
         "passed": [finding for finding in found if finding["severity"] == "passed"],
         "prediction": predictions(case),
         "components": components(case) if a.spectrum is None else cells(case),
+        "parents": parents(case),
+        "interactions": None if (pairs := Pairs.of(case)) is None else plain(pairs.as_json()),
         "map": None if a.spectrum is None else map_summary(case),
         "base": plain(float(a.base[target])),
         "score_full": plain(float(a.score_full[target])),
@@ -75,11 +78,13 @@ def predictions(case: Case) -> dict[str, Any]:
     """Return the prediction before and after: as it is, without the strongest component, with everything removed."""
     a = case.attribution
     keep = _shown_labels(case)
-    first = None if nothing_present(case) else a.top(case.target)
+    first = None if nothing_present(case) else case.first
     found: dict[str, Any] = {"as_is": label_row(a.probabilities, a.labels, keep)}
-    if first is not None and a.without is not None:
-        row = label_row(a.without[first], a.labels, keep)
-        found["without_first"] = {"component": str(case.component(first)), "labels": row}
+    if a.added is not None:
+        found = {"without_added": label_row(a.added.probabilities, a.labels, keep), **found}
+    if first is not None and first.without is not None and set(first.pieces) != set(case.added):
+        row = label_row(first.without, a.labels, keep)
+        found["without_first"] = {"component": str(first.name), "labels": row}
     if case.masked is not None:
         found["kept"], found["removed_by_mask"] = (label_row(row, a.labels, keep) for row in case.masked.probabilities[1:3])
     found["removed"] = label_row(a.removed, a.labels, keep)
@@ -90,9 +95,11 @@ def _shown_labels(case: Case) -> list[int]:
     """The target, what it is compared with, what is said before and after, then the most probable."""
     a = case.attribution
     rows = [a.probabilities, a.removed]
-    first = a.top(case.target)
-    if first is not None and a.without is not None:
-        rows.insert(1, a.without[first])
+    first = case.first
+    if first is not None and first.without is not None:
+        rows.insert(1, first.without)
+    if a.added is not None:
+        rows.insert(0, a.added.probabilities)
     if case.masked is not None:
         rows += case.masked.probabilities[1:3]
     return likeliest(a.probabilities, [*case.parsed.plus, *case.parsed.minus, *(top(row) for row in rows)])
@@ -120,9 +127,21 @@ def components(case: Case) -> list[dict[str, Any]]:
         error = None if stderr is None else stderr[i]
         interval = None if error is None else [value - Z95 * error, value + Z95 * error]
         level = a.levels_db[i] if a.levels_db else None
+        parent = None if a.parents is None else a.parents.names[a.parents.of[i]]
         rows.append({"name": name, "value": value, "stderr": error, "ci95": interval, "level_db": level,
-                     "absent": case.absent[i], "rank": ranks.get(i)})  # fmt: skip
+                     "absent": case.absent[i], "rank": ranks.get(i), "parent": parent, "added": i in case.added})  # fmt: skip
     return plain(rows)
+
+
+def parents(case: Case) -> list[dict[str, Any]] | None:
+    """Return one row a part before any was split again: its value as one, and the sum of its pieces; None where none was."""
+    names = case.attribution.names
+    rows = [
+        {"name": whole.name, "value": whole.value, "sum": whole.total, "pieces": [names[i] for i in whole.pieces]}
+        for whole in case.split_again
+    ]
+    found: list[dict[str, Any]] = plain(rows)
+    return found or None
 
 
 def cells(case: Case) -> list[dict[str, Any]]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from hearwhy.report.case import Z95, Case, top
+from hearwhy.report.case import Z95, Carrier, Case, top
 from hearwhy.report.marking import marking
+from hearwhy.report.what_if import supposed
 from hearwhy.report.words import Name, Sentence, joined, probability, say
 
 # Below these a value changes nothing that anyone would act on: 0.05 log-odds are 5 % of the odds.
@@ -24,6 +25,8 @@ def verdict(case: Case) -> Sentence:
 
 def _prediction(case: Case) -> Sentence:
     a = case.attribution
+    if a.added is not None:
+        return supposed(case, a.added, _heard(case))
     p, best = a.probabilities, top(a.probabilities)
     mean, chance = _heard(case), probability(case.chance(a.probabilities))
     if case.against is not None:
@@ -45,12 +48,22 @@ def _heard(case: Case) -> str:
 
 
 def _cause(case: Case) -> Sentence:
-    strongest = case.positive[0] if case.positive else None
     if nothing_present(case):
         return _nothing(case)
-    if strongest is None or case.values[strongest] < _noticeable(case):
+    if lost(case) and case.signed:
+        return _why_not(case)
+    strongest = case.first
+    if strongest is None or strongest.value < noticeable(case):
         what = "Nothing present explains it: no component raises {} noticeably."
         return say(what if _is_said(case) else "No component raises {} noticeably.", case.aim)
+    if case.attribution.parents is not None:
+        return (*_carrier(case, strongest), *_without(case, strongest), *_within(case, strongest))
+    return (_undecided_first(case) if case.signed else ()) or (*_carrier(case, strongest), *_without(case, strongest))
+
+
+def _undecided_first(case: Case) -> Sentence:
+    """Say that none comes first, where sampling leaves that open; nothing where it does not."""
+    strongest = case.positive[0]
     if case.stderr is not None and case.values[strongest] < Z95 * case.stderr[strongest]:
         return say("No component can be told from none: the sampling error is larger than every value.")
     tied = case.tied()
@@ -59,12 +72,45 @@ def _cause(case: Case) -> Sentence:
     if len(tied) > 1:
         names = Name(joined([case.component(i) for i in tied], "or"))
         return say("It rests on {} first; which of them more cannot be told apart.", names)
-    return (*_carrier(case, strongest), *_without(case, strongest))
+    return ()
+
+
+def _why_not(case: Case) -> Sentence:
+    """Say of a contrast that was lost what decided it, and what spoke for its own side."""
+    least, first, enough = case.least, case.first, noticeable(case)
+    if least is None or -least.value < max(enough, -float(case.attribution.score_base[case.target])):
+        removed = case.attribution.removed
+        sides = (case.what, probability(case.chance(removed)), case.against, probability(case.chance_against(removed)))
+        return say("Nothing present decides it: with everything removed it is {} {} and {} {}.", *sides)
+    said = (*say("What speaks most for {} instead is {}", case.against, least.name), *_without(case, least))
+    if first is None or first.value < enough:
+        return (*said, *say(" Nothing here speaks for {}.", case.what))
+    return (*said, *say(" What speaks most for {} is {}.", case.what, first.name))
+
+
+def _within(case: Case, parent: Carrier) -> Sentence:
+    """Say which piece of a part that was split again carries it."""
+    pieces = sorted((i for i in parent.pieces if case.values[i] > 0 and not case.absent[i]), key=lambda i: -case.values[i])
+    if len(parent.pieces) < 2 or not pieces:
+        return ()
+    tied = [i for i in pieces if i == pieces[0] or case.as_strong(pieces[0], i)]
+    if len(tied) > MAX_TIED:
+        return say(" Within {}, no piece stands out.", parent.name)
+    names = Name(joined([case.piece(i) for i in tied], "or"))
+    if len(tied) == 1 and case.values[pieces[0]] > MOST * sum(case.values[i] for i in pieces):
+        return say(" Within {}, most comes from {}.", parent.name, names)
+    return say(" Within {}, {} counts most.", parent.name, names)
 
 
 def _nothing(case: Case) -> Sentence:
     still = probability(case.chance(case.attribution.removed))
     return say("Nothing present explains it: with everything removed {} still gets {}.", case.what, still)
+
+
+def lost(case: Case) -> bool:
+    """Return whether a contrast was decided against what is explained: then the question is why not."""
+    row = case.attribution.probabilities
+    return case.against is not None and case.chance(row) < case.chance_against(row)
 
 
 def nothing_present(case: Case) -> bool:
@@ -76,12 +122,12 @@ def nothing_present(case: Case) -> bool:
     a = case.attribution
     lift = float(a.score_full[case.target] - a.score_base[case.target])
     if case.against is not None:
-        return case.chance(a.removed) > case.chance_against(a.removed) and lift <= 0
+        return case.chance(a.removed) > case.chance_against(a.removed) and lift <= 0 and not lost(case)
     if case.exclusive and not case.is_top(a.probabilities):
         return False  # it is not what the model says, so there is nothing to put down to the fill
     said_alone = case.is_top(a.removed) if case.exclusive else case.chance(a.removed) >= 0.5
-    # Values of a method that looks inside are no shares of the score; there all that is present counts together.
-    strongest = lift if case.looks_inside else max((case.values[i] for i in case.positive), default=0.0)
+    # Values of a method that looks inside, or without a sign, are no shares of the score: all that is present counts as one.
+    strongest = lift if case.looks_inside or not case.signed else max(case.wholes.values(), default=0.0)
     return said_alone and strongest < float(a.score_base[case.target]) - _undecided(case)
 
 
@@ -92,8 +138,11 @@ def _undecided(case: Case) -> float:
     return len(case.parsed.plus) / len(case.attribution.labels) if case.exclusive else 0.5
 
 
-def _noticeable(case: Case) -> float:
+def noticeable(case: Case) -> float:
+    """Return how much a value must be to be worth a word."""
     strongest = max(abs(value) for value in case.values)
+    if not case.signed:
+        return max(NEGLIGIBLE["probability"], NEGLIGIBLE_SHARE * strongest)
     return max(NEGLIGIBLE[case.setting("scale", "log_odds")], NEGLIGIBLE_SHARE * strongest)
 
 
@@ -102,24 +151,29 @@ def _is_said(case: Case) -> bool:
     return case.exclusive and case.against is None and case.is_top(case.attribution.probabilities)
 
 
-def _carrier(case: Case, i: int) -> Sentence:
-    share = case.values[i] / sum(case.values[j] for j in case.positive)
-    if len(case.positive) == 1:
+def _carrier(case: Case, first: Carrier) -> Sentence:
+    positive = [value for value in case.wholes.values() if value > 0]
+    share = first.value / sum(positive)
+    if not case.signed:
+        return say("What matters most for {} is {}", case.aim, first.name)
+    if len(positive) == 1:
         how = "What speaks for {} is {}"
     else:
         how = "Most of what speaks for {} is {}" if share > MOST else "What speaks most for {} is {}"
     if not _is_said(case):
-        return say(how, case.aim, case.component(i))
+        return say(how, case.aim, first.name)
     short = "Most of it comes from {}" if share > MOST else "The largest part of it comes from {}"
-    return say("It comes from {}" if len(case.positive) == 1 else short, case.component(i))
+    return say("It comes from {}" if len(positive) == 1 else short, first.name)
 
 
-def _without(case: Case, i: int) -> Sentence:
-    if case.attribution.without is None:
+def _without(case: Case, first: Carrier) -> Sentence:
+    row = first.without
+    if set(first.pieces) == set(case.added):
+        return (", which the recording does not have.",)  # what is said without it was just told
+    if row is None:
         return (".",)
-    row = case.attribution.without[i]
     # a cell's place was just told, and is too long to be told again
-    name = case.component(i) if case.attribution.spectrum is None else "that"
+    name = first.name if case.attribution.spectrum is None else "that"
     best, gets = top(row), probability(case.chance(row))
     if case.against is not None:
         sides = (case.what, gets, case.against, probability(case.chance_against(row)))

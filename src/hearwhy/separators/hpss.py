@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from hearwhy import audio as sound
+from hearwhy.separators import soft_masks
 from hearwhy.types import Recording
 
 
@@ -26,11 +26,7 @@ def hpss(recording: Recording) -> dict[str, Tensor]:
     """
     from librosa.decompose import hpss as median_filters
 
-    time = recording.audio.shape[1]
-    if time < 2048:
-        raise ValueError(f"{recording.name} has {time} samples, and hpss needs at least one frame of 2048.")
-    spectrum = sound.stft(recording.audio, 2048, 512)
-    magnitude = spectrum.abs().mean(dim=0).numpy()
-    masks = median_filters(magnitude, mask=True)
-    waves = [sound.istft(spectrum * torch.from_numpy(mask), time, 2048, 512) for mask in masks]
+    spectrum = soft_masks.spectrum(recording, "hpss")
+    masks = median_filters(soft_masks.magnitude(spectrum).numpy(), mask=True)
+    waves = [soft_masks.heard(spectrum, torch.from_numpy(mask), recording) for mask in masks]
     return dict(zip(("harmonic", "percussive"), waves, strict=True))

@@ -10,6 +10,8 @@ from typing import Any
 from hearwhy.training.band import evaluate_band_cnn, train_band_cnn
 from hearwhy.training.esc50 import Plan, train_esc50
 from hearwhy.training.fitting import Progress
+from hearwhy.training.mfcc import train_conv_lstm
+from hearwhy.training.separation import train_cerberus, train_ova
 
 __all__ = ["RECIPES", "Plan", "evaluate_band_cnn", "options_of", "train", "train_band_cnn", "train_esc50"]
 
@@ -93,5 +95,8 @@ RECIPES: dict[str, Callable[..., dict[str, float]]] = {
     "cnn10": _esc50("cnn10", "Train PANNs' Cnn10 (5 million weights) on a dataset in ESC-50's layout."),
     "cnn6": _esc50("cnn6", "Train PANNs' Cnn6 (5 million weights) on a dataset in ESC-50's layout."),
     "esc-small": _esc50("esc-small", "Train a small network (0.4 million weights) on a dataset in ESC-50's layout."),
+    "conv-lstm": train_conv_lstm,
+    "ova": train_ova,
+    "cerberus": train_cerberus,
 }
 """Recipe to the function (data, out, *, ...) -> figures that carries it out."""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -15,6 +17,7 @@ from torch import Tensor, nn
 from hearwhy.datasets.band.snippets import GPDB, GPDBS, LABELS, Pairing, Snippet, draw, mix
 from hearwhy.datasets.band.songs import Stems, read_split
 from hearwhy.networks.band_cnn import FRONT_END, BandCNN
+from hearwhy.networks.vgg16_bn import Vgg16Bn
 
 CONFOUNDERS = {"drums": Pairing("drums", "guitar"), "bass": Pairing("bass", "guitar"), "independent": Pairing()}
 """What follows the class in training; "independent": nothing does."""
@@ -32,37 +35,55 @@ TEST_SETS = {
 TEST_PER_SONG = 5
 
 
+NETWORKS: dict[str, Callable[[int], nn.Module]] = {"band-cnn": BandCNN, "vgg16-bn": Vgg16Bn}
+"""Number of labels to a network with fresh weights, for the features of `FRONT_END`."""
+
+
 @dataclass(frozen=True)
 class Settings:
-    """How long and how fast to train.
+    """What is trained, how long and how fast.
 
     Parameters
     ----------
+    network
+        One of `NETWORKS`.
     epochs
         At most so many.
     patience
         Stop after so many epochs without a lower validation loss.
     per_song
         Snippets of each song and class in an epoch, other ones every time.
-    batch_size, learning_rate
-        Of Adam; the rate falls to 0 over the epochs as a half cosine.
+    optimiser, batch_size, learning_rate
+        "adam" or "sgd" (without momentum); with `falling` the rate falls to 0 over the epochs as a half cosine.
+    label_smoothing
+        Of the cross-entropy.
     varied_db
         Each stem's gain varies by so much either way.
     device
         Where the network runs.
     """
 
+    network: str = "band-cnn"
     epochs: int = 20
     patience: int = 5
     per_song: int = 8
+    optimiser: Literal["adam", "sgd"] = "adam"
     batch_size: int = 32
     learning_rate: float = 1e-3
+    falling: bool = True
+    label_smoothing: float = 0.02
     varied_db: float = 6.0
     device: str = "cpu"
 
 
 SETTINGS = Settings()
 """Those of the weights that ship."""
+PAPER = Settings(
+    "vgg16-bn", 200, 20, per_song=1, optimiser="sgd", batch_size=16, learning_rate=0.01, falling=False, label_smoothing=0.0,
+    varied_db=0.0,
+)  # fmt: skip
+"""AudioLIME's. Not given there: momentum (here none), loss (cross-entropy), gains (as rendered), snippets of an epoch (one of
+every song and class)."""
 Progress = Callable[[int, int], None]
 """Told (epochs done, epochs at most) after each epoch."""
 
@@ -118,14 +139,18 @@ def train_band_cnn(
     return figures
 
 
-def evaluate_band_cnn(network: nn.Module, songs: Sequence[Stems], *, seed: int = 0, device: str = "cpu") -> dict[str, float]:
-    """Return the accuracy in % on each of `TEST_SETS`.
+def evaluate_band_cnn(
+    network: nn.Module, songs: Sequence[Stems], *, sets: Collection[str] | None = None, seed: int = 0, device: str = "cpu"
+) -> dict[str, float]:
+    """Return the accuracy in % on each of `TEST_SETS`, or on those of them that `sets` names.
 
-    `TEST_PER_SONG` snippets of every song and class, as loud as they were rendered.
+    `TEST_PER_SONG` snippets of every song and class, as loud as they were rendered; the same ones whatever else is asked.
     """
     network.eval()
     figures = {}
     for number, (name, pairing) in enumerate(TEST_SETS.items()):
+        if sets is not None and name not in sets:
+            continue
         plan = draw(songs, pairing, np.random.default_rng([seed, 2, number]), per_song=TEST_PER_SONG)
         logits = _answers(network, songs, plan, device)
         labels = torch.tensor([snippet.label for snippet in plan])
@@ -141,17 +166,31 @@ def fit(
     seed: int = 0,
     settings: Settings = SETTINGS,
     progress: Progress | None = None,
-) -> tuple[BandCNN, int]:
-    """Return the network of the epoch with the lowest loss on the songs held out, and which epoch that was."""
-    network = _fresh_network(seed).to(settings.device)
-    optimiser = torch.optim.Adam(network.parameters(), lr=settings.learning_rate)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, settings.epochs)
+) -> tuple[nn.Module, int]:
+    """Return the network of the epoch with the lowest loss on the songs held out, and which epoch that was.
+
+    Parameters
+    ----------
+    songs, held_out
+        What it learns from, and what the best epoch is chosen on.
+    pairing
+        Which stems play together in both.
+    seed
+        Of the first weights, of every snippet and of dropout.
+    settings
+        What is trained, how long and how fast.
+    progress
+        Told (epochs done, epochs at most).
+    """
+    network = fresh_network(settings.network, seed).to(settings.device)
+    optimiser, schedule = _optimiser(network, settings)
     check = draw(held_out, pairing, np.random.default_rng([seed, 1]), per_song=4)
     best_loss, best_epoch, best_state = float("inf"), 0, copy.deepcopy(network.state_dict())
     for epoch in range(1, settings.epochs + 1):
         rng = np.random.default_rng([seed, 0, epoch])
         plan = draw(songs, pairing, rng, per_song=settings.per_song, varied_db=settings.varied_db)
-        _train_epoch(network, optimiser, (songs, plan), settings)
+        with _chance(settings.device, (seed, epoch)):
+            _train_epoch(network, optimiser, (songs, plan), settings)
         schedule.step()
         loss = _validation_loss(network, held_out, check, settings.device)
         if loss < best_loss:  # a copy: the state itself goes on changing with the next step
@@ -164,17 +203,42 @@ def fit(
     return network.eval(), best_epoch
 
 
-def _fresh_network(seed: int) -> BandCNN:
+def fresh_network(name: str, seed: int) -> nn.Module:
+    """Return an untrained network of `NETWORKS` on the CPU.
+
+    Raises
+    ------
+    ValueError
+        There is no such network.
+    """
+    if name not in NETWORKS:
+        raise ValueError(f"There is no network {name!r}; give one of {', '.join(NETWORKS)}.")
     with torch.random.fork_rng(devices=[]):  # layers draw their first weights from torch's global generator
         torch.manual_seed(seed)
-        return BandCNN(len(LABELS))
+        return NETWORKS[name](len(LABELS))
+
+
+def _optimiser(network: nn.Module, settings: Settings) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]:
+    kind = {"adam": torch.optim.Adam, "sgd": torch.optim.SGD}[settings.optimiser]
+    optimiser = kind(network.parameters(), lr=settings.learning_rate)
+    if settings.falling:
+        return optimiser, torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, settings.epochs)
+    return optimiser, torch.optim.lr_scheduler.LambdaLR(optimiser, lambda epoch: 1.0)
+
+
+@contextmanager
+def _chance(device: str, number: tuple[int, int]) -> Iterator[None]:
+    """Let dropout, which draws from torch's global generators, depend on the numbers alone, and leave those as they were."""
+    with torch.random.fork_rng(devices=[torch.device(device)] if device.startswith("cuda") else []):
+        torch.manual_seed(int(np.random.default_rng([*number, 3]).integers(2**62)))
+        yield
 
 
 def _train_epoch(
-    network: BandCNN, optimiser: torch.optim.Optimizer, data: tuple[Sequence[Stems], list[Snippet]], settings: Settings
+    network: nn.Module, optimiser: torch.optim.Optimizer, data: tuple[Sequence[Stems], list[Snippet]], settings: Settings
 ) -> None:
     songs, plan = data
-    criterion = nn.CrossEntropyLoss(label_smoothing=0.02)
+    criterion = nn.CrossEntropyLoss(label_smoothing=settings.label_smoothing)
     network.train()
     for start in range(0, len(plan), settings.batch_size):
         batch = plan[start : start + settings.batch_size]
@@ -185,7 +249,7 @@ def _train_epoch(
         optimiser.step()
 
 
-def _validation_loss(network: BandCNN, songs: Sequence[Stems], plan: list[Snippet], device: str) -> float:
+def _validation_loss(network: nn.Module, songs: Sequence[Stems], plan: list[Snippet], device: str) -> float:
     network.eval()
     logits = _answers(network, songs, plan, device)
     labels = torch.tensor([snippet.label for snippet in plan])
@@ -198,7 +262,7 @@ def _answers(network: nn.Module, songs: Sequence[Stems], plan: Sequence[Snippet]
     return torch.cat([network(FRONT_END(mix(songs, batch).to(device))).cpu() for batch in batches])
 
 
-def _save(network: BandCNN, out: Path, about: dict[str, object]) -> None:
+def _save(network: nn.Module, out: Path, about: dict[str, object]) -> None:
     from safetensors.torch import save_file
 
     out.parent.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,374 @@
+"""The page of an insight in Chromium: what is drawn, filtered, told and played; and its words and figures."""
+
+import base64
+import io
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+import soundfile
+import torch
+from report_scenes import EVIL
+
+from hearwhy import Recording
+from hearwhy.report.insight import page, report_insight
+from hearwhy.report.insight_figures import coordinates, faithful, profile_map, write_figures
+from hearwhy.report.insight_words import Findings, describe, findings, plain, verdict
+from insight.insight_scenes import confounded, explanation, insight, snippet
+from toys import tone
+
+ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--autoplay-policy=no-user-gesture-required"]
+CHROMIUM = pytest.mark.skipif(shutil.which("chromium") is None, reason="Chromium is not installed (apt-get install chromium)")
+
+
+def hear(row, component):
+    sound = Recording(tone(440, seconds=1.0)[None], 8000)
+    return {"": sound} if component is None else {"": sound, component: Recording(0.1 * sound.audio, 8000)}
+
+
+def many(n=2000):
+    """As many lines as the page must bear, over 8 components."""
+    generator = torch.Generator().manual_seed(0)
+    values = torch.randn(n, 8, generator=generator).tolist()
+    return insight(*(snippet(i, {f"part {k}": v for k, v in enumerate(row)}) for i, row in enumerate(values)))
+
+
+def evil():
+    values = dict(zip(EVIL, (1.0, 2.0, 3.0, -1.0), strict=True))
+    rows = [
+        snippet(i, values, item=f"{EVIL[i % 4]} {i}", group=EVIL[i % 4], condition=EVIL[1], label=EVIL[0]) for i in range(8)
+    ]
+    return insight(*rows, model=EVIL[0], data=EVIL[1])
+
+
+def tagger():
+    """Fifty tags, each explained in every snippet, over two parts: a taggers' page."""
+    tags, rows = [f"tag {k}" for k in range(50)], []
+    for i in range(12):
+        chances = tuple(0.9 if k == i % 3 else 0.1 for k in range(50))
+        own = tuple(explanation(tag, {"harmonic": 0.1 * k, "percussive": -0.05 * i}) for k, tag in enumerate(tags))
+        rows.append(snippet(i, {"harmonic": 1.0, "percussive": 0.0}, chances=chances, removed=(0.1,) * 50, explanations=own))
+    return insight(*rows, labels=tags, activation="sigmoid", targets=["all"])
+
+
+def features():
+    """Forty values of a feature vector, of ten classes: no sound, no level, no chance to compare with energy."""
+    generator, rows = torch.Generator().manual_seed(0), []
+    names, labels = [f"MFCC {k}" for k in range(40)], [f"class {k}" for k in range(10)]
+    for i in range(20):
+        values = [torch.randn(40, generator=generator).tolist() for _ in labels]
+        own = tuple(explanation(t, dict(zip(names, row, strict=True))) for t, row in zip(labels, values, strict=True))
+        chances = tuple(0.91 if k == i % 10 else 0.01 for k in range(10))
+        rows.append(snippet(i, dict.fromkeys(names, 0.0), chances=chances, removed=(0.1,) * 10, explanations=own,
+                            label=f"class {i % 10}", levels=dict.fromkeys(names)))  # fmt: skip
+    return insight(*rows, labels=labels, targets=["all"], components="vector:mfcc=40")
+
+
+def single():
+    return insight(snippet(0, {"a": 1.0, "b": -1.0}, item="only one"))
+
+
+SCENES = {"band": confounded, "many": many, "evil": evil, "tagger": tagger, "features": features, "single": single}
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("pages")
+    return {name: report_insight(Findings(make()), folder / f"{name}.html", hear=hear) for name, make in SCENES.items()}
+
+
+@pytest.fixture(scope="module")
+def browser():
+    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed (it comes with the test extra)")
+    with sync_api.sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=ARGUMENTS)
+        yield launched
+        launched.close()
+
+
+@pytest.fixture
+def visit(browser, written):
+    """Open a scene; whatever goes wrong on it, or is fetched, fails the test."""
+    pages, wrong = [], []
+
+    def opened(name, *, width=1180, **options):
+        page = browser.new_page(viewport={"width": width, "height": 800}, **options)
+        page.on("console", lambda message: wrong.append(message.text) if message.type in ("error", "warning") else None)
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        page.on("dialog", lambda dialog: (wrong.append(f"dialog: {dialog.message}"), dialog.dismiss()))
+        page.on("request", lambda r: None if r.url.startswith(("file:", "data:", "blob:")) else wrong.append(r.url))
+        page.goto(written[name].as_uri())
+        pages.append(page)
+        return page
+
+    yield opened
+    for visited in pages:
+        visited.close()
+    assert wrong == []
+
+
+def until(page, condition):
+    for _ in range(200):
+        if page.evaluate(condition):
+            return
+        page.wait_for_timeout(50)
+    raise AssertionError(f"it never came true: {condition}")
+
+
+def shown(page):
+    return sorted(page.evaluate("hearwhy.visible()"))
+
+
+@CHROMIUM
+@pytest.mark.browser
+def test_the_legend_hides_and_shows_what_is_predicted(visit):
+    page = visit("band")
+    assert page.locator("#count").inner_text() == "40 snippets"
+    page.locator("#chips").get_by_role("button", name="guitar").click()
+    view = confounded().views[0]
+    assert shown(page) == [i for i, label in enumerate(view.predictions) if label == "piano"]
+    assert page.locator("#count").inner_text() == "20 of 40 snippets"
+    page.get_by_role("button", name="Show all").click()
+    assert page.locator("#count").inner_text() == "40 snippets"
+
+
+@CHROMIUM
+@pytest.mark.browser
+def test_a_brush_on_an_axis_keeps_the_lines_that_cross_there(visit):
+    page, view = visit("band"), confounded().views[0]
+    axis = view.names.index("drums")
+    page.locator("#lines").evaluate("element => element.scrollIntoView({block: 'center'})")
+    box = page.locator("canvas.over").bounding_box()
+    across, top, bottom = page.evaluate(f"[hearwhy.x({axis}), hearwhy.y(5.3), hearwhy.y(5.05)]")
+    page.mouse.move(box["x"] + across, box["y"] + top)
+    page.mouse.down()
+    page.mouse.move(box["x"] + across, box["y"] + bottom, steps=4)
+    page.mouse.up()
+    # a pixel is 0.02 log-odds here, and values are 0.02 apart from 5.0 on: none lies nearer than that to an end but 5.3's
+    low, high = page.evaluate(f"hearwhy.state.kept.get({axis})")
+    assert low == pytest.approx(5.05, abs=0.03) and high == pytest.approx(5.3, abs=0.03)
+    assert shown(page) == [i for i in range(40) if low <= view.values[i, axis] <= high] != []
+    page.mouse.click(box["x"] + across, box["y"] + 40)  # a click lets go
+    assert len(shown(page)) == 40
+
+
+@CHROMIUM
+@pytest.mark.browser
+def test_the_keyboard_filters_by_sign_and_walks_through_the_snippets(visit):
+    page, view = visit("band"), confounded().views[0]
+    guitar = page.locator("#axis-names button").nth(view.names.index("guitar"))
+    guitar.focus()
+    page.keyboard.press("Enter")
+    assert guitar.get_attribute("aria-label") == "guitar: only above zero"
+    assert shown(page) == [i for i in range(40) if view.values[i, 0] >= 0]
+    page.keyboard.press("Enter")
+    assert shown(page) == [i for i in range(40) if view.values[i, 0] <= 0]
+    page.keyboard.press("Enter")
+    page.locator("canvas.over").focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+    told = page.locator("#readout").inner_text()
+    assert told == "song 1 2.0 s (piano+drums+bass): says guitar 0.90, is piano; drums +5, piano +0.3, bass +0.1"
+
+
+@CHROMIUM
+@pytest.mark.browser
+def test_pointing_at_a_line_tells_what_it_is(visit):
+    page, view, row = visit("band"), confounded().views[0], 36
+    axis = view.names.index("guitar")
+    page.locator("#lines").evaluate("element => element.scrollIntoView({block: 'center'})")
+    box = page.locator("canvas.over").bounding_box()
+    place = page.evaluate(f"[hearwhy.x({axis}) + 1, hearwhy.y({view.values[row, axis]})]")
+    page.mouse.move(box["x"] + place[0], box["y"] + place[1] - 4)  # it is the highest there: from above it is the nearest
+    assert page.locator("#readout b").first.inner_text() == "song 0"
+    assert "drums +5.18" in page.locator("#readout").inner_text()
+
+
+@CHROMIUM
+@pytest.mark.browser
+def test_a_cluster_can_be_shown_alone_and_coloured(visit):
+    page, found = visit("band"), Findings(confounded())
+    page.locator("#cluster-1 .only").click()
+    assert shown(page) == found.clustering.clusters[0].rows
+    assert page.locator("#colour").input_value() == "cluster"
+
+
+@CHROMIUM
+@pytest.mark.browser
+def test_two_thousand_lines_are_drawn_and_filtered_without_a_wait(visit):
+    page = visit("many")
+    page.wait_for_timeout(200)
+    spent = page.evaluate(
+        """async () => {
+          const start = performance.now();
+          for (let i = 0; i < 5; i++) {
+            document.querySelector("#axis-names button").click();
+            await new Promise(done => requestAnimationFrame(() => setTimeout(done)));
+          }
+          return (performance.now() - start) / 5;
+        }"""
+    )
+    assert spent < 1000  # a fifth of that on an idle machine
+    pixels = page.evaluate(
+        """(() => {
+          const canvas = document.querySelector("#lines canvas"), size = canvas.width * canvas.height;
+          const drawn = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
+          return drawn.filter((x, i) => i % 4 === 3 && x).length / size;
+        })()"""
+    )
+    assert pixels > 0.3  # the lines are there
+
+
+@CHROMIUM
+@pytest.mark.browser
+def test_targets_can_be_chosen(visit):
+    page = visit("tagger")
+    options = page.locator("#view option").all_inner_texts()
+    assert options[:3] == ["what the model predicts", "tag 0", "tag 1"] and len(options) == 51
+    page.locator("#view").select_option(label="tag 49")
+    page.locator("canvas.over").focus()
+    page.keyboard.press("Home")
+    assert "harmonic +4.9" in page.locator("#readout").inner_text()
+
+
+@CHROMIUM
+@pytest.mark.browser
+def test_examples_are_played_one_at_a_time(visit):
+    page = visit("band")
+    first, second = page.locator(".play").nth(0), page.locator(".play").nth(1)
+    first.click()
+    until(page, "hearwhy.playing() !== null")
+    assert first.get_attribute("aria-pressed") == "true"
+    second.click()
+    until(page, "hearwhy.playing()?.button === document.querySelectorAll('.play')[1]")
+    assert first.get_attribute("aria-pressed") == "false"
+    until(page, "hearwhy.playing() === null")  # it ends by itself
+    assert second.get_attribute("aria-pressed") == "false"
+    page.evaluate("(() => { const b = document.querySelectorAll('.play')[0]; b.click(); })()")
+    until(page, "hearwhy.playing() !== null")
+    first.click()
+    assert page.evaluate("hearwhy.playing() === null") and first.get_attribute("aria-pressed") == "false"
+
+
+@CHROMIUM
+@pytest.mark.browser
+def test_a_recording_is_picked_out_of_the_scatter(visit):
+    page = visit("band")
+    before = page.evaluate("document.getElementById('scatter').toDataURL()")
+    song = page.get_by_role("button", name="song 2", exact=True)
+    song.click()
+    assert song.get_attribute("aria-pressed") == "true"
+    assert page.evaluate("document.getElementById('scatter').toDataURL()") != before
+    song.click()
+    assert page.evaluate("document.getElementById('scatter').toDataURL()") == before
+    page.locator("#points").select_option("whole")
+    assert page.evaluate("document.getElementById('scatter').toDataURL()") != before
+
+
+@CHROMIUM
+@pytest.mark.browser
+@pytest.mark.parametrize("scene", SCENES)
+@pytest.mark.parametrize("options", [{"width": 320}, {"width": 320, "color_scheme": "dark"}, {"java_script_enabled": False}])
+def test_every_scene_fits_every_screen(visit, scene, options):
+    page = visit(scene, **options)
+    wide, screen = page.evaluate("[document.documentElement.scrollWidth, document.documentElement.clientWidth]") if options.get(
+        "java_script_enabled", True
+    ) else (0, 0)  # fmt: skip
+    assert wide <= screen
+    assert page.locator("h1").inner_text()
+    assert page.locator(".profile").is_visible()
+
+
+@CHROMIUM
+@pytest.mark.browser
+def test_hostile_names_are_only_text(visit):
+    page = visit("evil")
+    page.wait_for_timeout(200)
+    assert page.locator("img").count() == 0
+    page.locator("canvas.over").focus()
+    page.keyboard.press("ArrowRight")
+    assert EVIL[0] in page.locator("#readout").inner_text()
+
+
+def test_the_verdict_says_what_counts_what_energy_has_to_do_with_it_and_how_sure_it_is():
+    told = plain(verdict(Findings(confounded())))
+    assert told == (
+        "Much of what band predicts rests on drums: it counts most in 50 % of 40 snippets from 4 recordings. In 50 %, "
+        "nothing present explains it. Its explanations do not follow loudness: the loudest component is the most important "
+        "one in 0 %, where chance gives 0 %. It is right in 50 %; in its mistakes drums counts most in 50 %. On fresh mixes "
+        "the explanations follow the model closely (correlation 1.00)."
+    )
+
+
+def test_a_cluster_is_described_with_its_mistakes_and_what_sets_it_apart():
+    cluster = next(c for c in Findings(confounded()).clustering.clusters if c.tops["drums"])
+    assert "".join(describe(cluster)) == (
+        "20 snippets from 2 recordings: the model says guitar, wrongly in 50 %. drums counts most in 100 %; what sets it apart "
+        "is drums (+5.1, elsewhere not there); the loudest component counts most in 0 %."
+    )
+
+
+def test_a_genre_that_the_model_does_not_know_is_no_mistake():
+    rows = [snippet(i, {"a": 1.0, "b": 0.0}, label="rock") for i in range(4)]
+    told = plain(verdict(Findings(insight(*rows))))
+    assert "right" not in told and "Whether its explanations follow loudness cannot be told: a is always the loudest." in told
+    assert 'class="outcome unknown"' in page(Findings(insight(*rows)))
+
+
+def test_another_way_of_asking_stands_beside():
+    text = page(Findings(confounded(), confounded()))
+    assert "both name the same most important component in 100 %" in text and "<td>1.000</td>" in text
+    assert "h-beside" not in page(Findings(confounded()))
+
+
+def test_what_limits_it_is_said_first():
+    kinds = [(kind, severity) for kind, severity, _ in findings(Findings(confounded()))]
+    assert kinds == [("strategy", "warning"), ("groups", "warning"), ("fidelity", "passed")]
+    poor = insight(snippet(0, {"a": 1.0}, explanations=(explanation("guitar", {"a": 1.0}, fidelity=-0.5),)))
+    told = {kind: (severity, "".join(text)) for kind, severity, text in findings(Findings(poor))}
+    text = "The median R² of the explanations on fresh masks is \N{MINUS SIGN}0.50: worse than one number for all mixes."
+    assert told["fidelity"] == ("warning", text)
+
+
+def test_without_sound_there_is_no_player():
+    assert 'class="play"' not in page(Findings(confounded())) and 'class="play"' in page(Findings(confounded()), hear)
+
+
+def test_a_component_alone_is_as_quiet_on_the_page_as_it_is():
+    text = page(Findings(confounded()), hear)
+    drums = next(button for button in re.findall(r'<button[^>]*class="play"[^>]*>', text) if "Play drums of" in button)
+    number = int(re.search(r'data-track="(\d+)"', drums)[1])
+    waves = [
+        soundfile.read(io.BytesIO(base64.b64decode(re.search(rf'id="track-{i}">([^<]*)<', text)[1])))[0]
+        for i in (number - 1, number)
+    ]
+    assert abs(waves[1]).max() / abs(waves[0]).max() == pytest.approx(0.1, abs=1e-3)  # 16 bits
+
+
+def test_a_page_bears_many_rows_and_stays_small(written):
+    assert written["many"].stat().st_size < 1_500_000
+
+
+@pytest.mark.parametrize("scene", [name for name in SCENES if name != "many"])
+def test_figures_are_written_for_every_scene(scene, tmp_path):
+    write_figures(Findings(SCENES[scene]()), tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {"figure_4a.png", "figure_4b.png", "profiles.png"}
+    assert all(path.stat().st_size > 5000 for path in tmp_path.iterdir())
+
+
+def test_the_figures_hold_the_numbers():
+    found = Findings(confounded())
+    axes = coordinates(found).axes[0]
+    lines = {tuple(line.get_ydata()) for line in axes.lines if len(line.get_ydata()) == len(found.view.names)}
+    assert len(lines) >= len({tuple(row) for row in found.view.values.tolist()}) - 2  # NaN is not itself
+    assert [tick.get_text() for tick in axes.get_xticklabels()] == list(found.view.names)
+    texts = [text.get_text() for text in faithful(found).axes[0].get_legend().get_texts()]
+    assert texts[0] == "song 0: r = 1.00"
+    means = profile_map(found).axes[0].images[0].get_array()
+    assert means[0].tolist() == pytest.approx(found.profiles[0].mean.tolist(), nan_ok=True)
+
+
+def test_a_folder_is_refused(tmp_path: Path):
+    with pytest.raises(ValueError, match="is a folder; give the file to write"):
+        report_insight(Findings(confounded()), tmp_path)
