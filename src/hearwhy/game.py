@@ -19,6 +19,9 @@ class Game:
         Score over all components.
     gradient
         Whether its slope is wanted; finding out whether there is one costs a forward pass.
+    expect
+        Told (masks asked, masks expected) after every round of a method that goes on until it knows enough; returns False
+        where time is up.
 
     Raises
     ------
@@ -26,7 +29,7 @@ class Game:
         Every component is absent.
     """
 
-    def __init__(self, score: TargetScore, *, gradient: bool = False) -> None:
+    def __init__(self, score: TargetScore, *, gradient: bool = False, expect: Callable[[int, int], bool] | None = None) -> None:
         parts = score.predict.parts
         self.score, self.full_shape = score, parts.shape
         self.present = ~torch.tensor(parts.absent).reshape(parts.shape)
@@ -36,6 +39,7 @@ class Game:
         self.shape = self.full_shape if bool(self.present.all()) else (self.n,)
         self._slope = score.gradient if gradient else None
         self.gradient: Callable[[Tensor], Tensor] | None = None if self._slope is None else self._gradient
+        self.expect = expect or (lambda done, expected: True)
         self._asked: dict[bytes, Tensor] = {}
 
     def __call__(self, mask: Tensor) -> Tensor:
