@@ -22,8 +22,9 @@ def _two_threads():
 
 @pytest.fixture(autouse=True)
 def _separations_of_its_own(monkeypatch, tmp_path_factory):
-    """Separations are kept by content: no test may find those of the user, or leave any."""
-    monkeypatch.setattr("hearwhy.separators.keeping.cache_folder", lambda: tmp_path_factory.getbasetemp() / "cache")
+    """Separations are kept by content: no test may find those of the user, or leave any, where it does not say where."""
+    own = tmp_path_factory.getbasetemp() / "cache"
+    monkeypatch.setattr("hearwhy.separators.keeping.cache_folder", lambda: Path(os.environ.get("HEARWHY_CACHE", own)))
 
 
 @pytest.fixture(scope="session")

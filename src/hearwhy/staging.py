@@ -10,7 +10,7 @@ from pathlib import Path
 LEDGER = ".hearwhy"  # names the files that were written, so that the next result can replace them and nothing else
 RESERVED = (
     "index.html", "attribution.json", "attribution.npz", "components.json", "timeline.json", "timeline.npz", "plot.png",
-    "audio", "snippets.csv", "values.csv", "figure_4a.png", "figure_4b.png", "profiles.png",
+    "audio", "snippets.csv", "values.csv", "figure_4a.png", "figure_4b.png", "profiles.png", "sanity.json",
 )  # fmt: skip
 
 

@@ -27,7 +27,7 @@ FORGETTING = ("untrained networks", "layer by layer", "most important")
 @pytest.fixture(scope="module")
 def confounded():
     torch.manual_seed(0)
-    return sanity(Confounded(), songs(), question(n_networks=30))
+    return sanity(Confounded(), songs(), question(n_networks=10))
 
 
 @pytest.fixture(scope="module")

@@ -62,7 +62,7 @@ def options_of(recipe: str) -> tuple[str, ...]:
     Examples
     --------
     >>> options_of("band-cnn")
-    ('confounder', 'seed', 'device')
+    ('confounder', 'shuffle_labels', 'epochs', 'seed', 'device')
     """
     parameters = inspect.signature(RECIPES[recipe]).parameters.values()
     return tuple(p.name for p in parameters if p.kind is p.KEYWORD_ONLY and p.name != "progress")
@@ -78,11 +78,14 @@ def _esc50(network: str, summary: str) -> Callable[..., dict[str, float]]:
         epochs: int | None = None,
         init: str | Path | None = None,
         resume: bool = False,
+        shuffle_labels: bool = False,
         seed: int = 0,
         device: str = "cpu",
         progress: Progress | None = None,
     ) -> dict[str, float]:
-        plan = Plan(network, front_end, protocol, epochs=epochs, init=init, seed=seed, device=device)
+        plan = Plan(
+            network, front_end, protocol, epochs=epochs, init=init, seed=seed, device=device, shuffle_labels=shuffle_labels
+        )
         return train_esc50(data, out, plan, resume=resume, progress=progress)
 
     train_network.__doc__ = f"{summary}\n\nData, options and errors are those of `train_esc50` and `Plan`."

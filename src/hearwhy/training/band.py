@@ -61,6 +61,9 @@ class Settings:
         Each stem's gain varies by so much either way.
     device
         Where the network runs.
+    shuffle_labels
+        Guitar is called piano, and piano guitar, in half of the songs: all that can be learnt is which songs these are, so
+        the epoch is kept that fits the songs learnt from best.
     """
 
     network: str = "band-cnn"
@@ -74,6 +77,7 @@ class Settings:
     label_smoothing: float = 0.02
     varied_db: float = 6.0
     device: str = "cpu"
+    shuffle_labels: bool = False
 
 
 SETTINGS = Settings()
@@ -93,6 +97,8 @@ def train_band_cnn(
     out: str | Path,
     *,
     confounder: str = "drums",
+    shuffle_labels: bool = False,
+    epochs: int | None = None,
     seed: int = 0,
     device: str = "cpu",
     progress: Progress | None = None,
@@ -110,6 +116,8 @@ def train_band_cnn(
         The weights, a ``.safetensors`` file; the figures are written beside it as ``.json``.
     confounder
         "drums" or "bass" (plays if and only if the guitar does) or "independent".
+    shuffle_labels, epochs
+        As in `Settings`; by default those of the weights that ship.
     seed
         Of the first weights and of every snippet.
     device
@@ -129,12 +137,16 @@ def train_band_cnn(
         raise ValueError(f"confounder is one of {', '.join(CONFOUNDERS)}; got {confounder!r}.")
     if out.suffix != ".safetensors":
         raise ValueError(f"weights are written as .safetensors; got {out}. Give --out FILE.safetensors.")
+    if epochs is not None and epochs < 1:
+        raise ValueError(f"epochs must be at least 1; got {epochs}.")
     train, validation = (read_split(data, split) for split in ("train", "validation"))
-    settings = replace(SETTINGS, device=device)
+    at_most = SETTINGS.epochs if epochs is None else epochs
+    settings = replace(SETTINGS, device=device, epochs=at_most, shuffle_labels=shuffle_labels)
     network, epoch = fit(train, validation, CONFOUNDERS[confounder], seed=seed, settings=settings, progress=progress)
     del train, validation  # 1.3 GB: the test songs need the room
     figures = evaluate_band_cnn(network, read_split(data, "test"), seed=seed, device=device)
     about = {"confounder": confounder, "seed": seed, "epoch": epoch, "accuracy_percent": figures}
+    about |= {"shuffle_labels": True} if shuffle_labels else {}
     _save(network, out, about)
     return figures
 
@@ -184,11 +196,13 @@ def fit(
     """
     network = fresh_network(settings.network, seed).to(settings.device)
     optimiser, schedule = _optimiser(network, settings)
-    check = draw(held_out, pairing, np.random.default_rng([seed, 1]), per_song=4)
+    held_out = songs if settings.shuffle_labels else held_out
+    check = _labelled(draw(held_out, pairing, np.random.default_rng([seed, 1]), per_song=4), len(held_out), settings, seed)
     best_loss, best_epoch, best_state = float("inf"), 0, copy.deepcopy(network.state_dict())
     for epoch in range(1, settings.epochs + 1):
         rng = np.random.default_rng([seed, 0, epoch])
         plan = draw(songs, pairing, rng, per_song=settings.per_song, varied_db=settings.varied_db)
+        plan = _labelled(plan, len(songs), settings, seed)
         with _chance(settings.device, (seed, epoch)):
             _train_epoch(network, optimiser, (songs, plan), settings)
         schedule.step()
@@ -201,6 +215,14 @@ def fit(
             break
     network.load_state_dict(best_state)
     return network.eval(), best_epoch
+
+
+def _labelled(plan: list[Snippet], n_songs: int, settings: Settings, seed: int) -> list[Snippet]:
+    """Return the snippets with the labels that are taught: their own, or the other one in half of the songs."""
+    if not settings.shuffle_labels:
+        return plan
+    swapped = set(np.random.default_rng([seed, 4]).permutation(n_songs)[: n_songs // 2].tolist())
+    return [replace(snippet, label=1 - snippet.label) if snippet.song in swapped else snippet for snippet in plan]
 
 
 def fresh_network(name: str, seed: int) -> nn.Module:
@@ -273,7 +295,3 @@ def _save(network: nn.Module, out: Path, about: dict[str, object]) -> None:
     temporary.chmod(0o644)  # it is written private, a result is not
     temporary.replace(out)
     out.with_suffix(".json").write_text(json.dumps(described, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-
-
-RECIPES: dict[str, Callable[..., dict[str, float]]] = {"band-cnn": train_band_cnn}
-"""Recipe to the function (data, out, *, ...) -> figures that carries it out."""

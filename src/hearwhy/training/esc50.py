@@ -63,6 +63,8 @@ class Plan:
         Of the first weights, the order of the clips, the augmentation and the dropout.
     device
         Where the network is trained.
+    shuffle_labels
+        Deal the labels of the clips learnt from at random, for comparison; the epoch is kept that fits those best.
 
     Raises
     ------
@@ -77,6 +79,7 @@ class Plan:
     init: str | Path | None = None
     seed: int = 0
     device: str = "cpu"
+    shuffle_labels: bool = False
 
     def __post_init__(self) -> None:
         choices = (("network", self.network, NETWORKS), ("front_end", self.front_end, FRONT_ENDS))
@@ -136,6 +139,8 @@ def train_esc50(
     sets = {name: examples(of_set, dataset.categories, FRONT_ENDS[plan.front_end]) for name, of_set in clips.items()}
     checkpoint = Checkpoint(checkpoint_path, _identity(plan, dataset))
     learned = (sets["train"], sets["validation"])
+    if plan.shuffle_labels:
+        learned = (_shuffled(sets["train"], plan.seed),) * 2
     best = fit(network, learned, plan.settings, seed=plan.seed, checkpoint=checkpoint, progress=progress)
     if plan.network in STORED_IN_HALF:
         _round_to_half(network)
@@ -161,6 +166,12 @@ def examples(clips: Sequence[Clip], categories: Sequence[str], front_end: FrontE
     rows = [front_end(five_seconds(clip.load(), front_end.sample_rate))[0] for clip in clips]
     labels = torch.tensor([categories.index(clip.category) for clip in clips])
     return Examples(torch.stack(rows), labels, len(categories))
+
+
+def _shuffled(clips: Examples, seed: int) -> Examples:
+    """Return the same clips with their labels dealt at random."""
+    order = torch.randperm(len(clips.labels), generator=torch.Generator().manual_seed(seed))
+    return replace(clips, labels=clips.labels[order])
 
 
 def five_seconds(recording: Recording, sample_rate: int) -> Float[Tensor, "1 time"]:
