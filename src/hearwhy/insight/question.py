@@ -158,7 +158,7 @@ def spans(duration_s: float, length_s: float | None, n: int | None) -> list[tupl
     >>> spans(7.0, 2.0, None)
     [(0.0, 2.0), (2.0, 2.0), (4.0, 2.0)]
     >>> spans(7.0, 2.0, 2)
-    [(1.25, 2.0), (3.75, 2.0)]
+    [(0.75, 2.0), (4.25, 2.0)]
     """
     if length_s is None or duration_s <= length_s:
         return [(0.0, duration_s)]
