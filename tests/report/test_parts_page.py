@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 import torch
 from report_scenes import additive, band, masks, scene
-from test_interactions import together
+from test_interactions_page import together
 
 from hearwhy.report import report, summarise
 from hearwhy.result import Added, Parents
