@@ -18,7 +18,7 @@ from hearwhy.check.gradients import check_masks
 from hearwhy.components.cells import AnyParts, Cells
 from hearwhy.components.parts import Parts
 from hearwhy.game import Game
-from hearwhy.plan import MAX_WITHOUT, Meter, Plan, groups_of, with_groups
+from hearwhy.plan import MAX_WITHOUT, Meter, Plan, grouped, groups_of, with_groups
 from hearwhy.result import Added, Attribution, Parents
 from hearwhy.scoring import TargetScore
 from hearwhy.spectrum import Spectrum
@@ -94,7 +94,7 @@ def _second_fill(
     if parts is None:
         return None, 0
     game = _game(model, parts, plan, advance)
-    estimate = plan.entry.function(game, game.shape, **with_groups(plan, groups_of(parts)).options)
+    estimate = plan.entry.function(game, game.shape, **grouped(plan.options, parts))
     values = game.scatter(estimate.values)
     return other_fill(attribution, values, ", ".join(parts.fill_names)), game.score.predict.n_calls
 

@@ -60,6 +60,11 @@ def groups_of(parts: AnyParts) -> tuple[int, ...]:
     return tuple(number for number, absent in zip(numbers, parts.absent, strict=True) if not absent)
 
 
+def grouped(options: Mapping[str, Any], parts: AnyParts) -> dict[str, Any]:
+    """Return a method's options with the groups of the components, where it asks which belong together."""
+    return {**options, "groups": groups_of(parts)} if "groups" in options else dict(options)
+
+
 def with_groups(plan: Plan, groups: tuple[int, ...]) -> Plan:
     """Return the plan with the groups of the components, where its method asks which belong together."""
     return replace(plan, options={**plan.options, "groups": groups}) if "groups" in plan.options else plan

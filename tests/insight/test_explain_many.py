@@ -69,6 +69,24 @@ def test_a_row_is_what_explain_says_of_the_same_sound(data, found):
     assert snippet.n_calls == 8  # all masks of three parts, none twice
 
 
+def test_the_datasets_own_sources_are_split_again_and_multiplied(data, tmp_path):
+    """The pieces' Owen values sum to what Shapley gives the drums as one; halves of sources keep the names of both."""
+    one = Selection(stems=(("guitar", "drums", "bass"),), split="test", limit=1, per_item=1)
+    asked = {
+        "one": Question("sources:stems", method="shapley"),
+        "drums": Question("sources:stems / drums:segments:2", method="owen"),
+        "halves": Question("sources:stems * segments:2", method="shapley"),
+    }
+    found = {
+        name: explain_many(data, Drummed(), tmp_path / name, question=q, selection=one).snippets[0] for name, q in asked.items()
+    }
+    values = {name: dict(zip(row.names, row.explanations[0].values, strict=True)) for name, row in found.items()}
+    pieces = [name for name in found["drums"].names if name.startswith("drums / ")]
+    assert len(pieces) == 2 and len(found["halves"].names) == 2 * len(found["one"].names)
+    assert sum(values["drums"][name] for name in pieces) == pytest.approx(values["one"]["drums"], abs=1e-5)
+    assert values["drums"]["bass"] == pytest.approx(values["one"]["bass"], abs=1e-5)
+
+
 def test_fresh_masks_are_what_the_model_says_of_them(found):
     for snippet in found.snippets:
         for model, additive in snippet.explanations[0].checks:

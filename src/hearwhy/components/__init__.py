@@ -9,9 +9,11 @@ one line in `KINDS`.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import overload
+
+from torch import Tensor
 
 from hearwhy.components.bands import bands, tiles
 from hearwhy.components.cells import Cells, cells
@@ -25,16 +27,22 @@ from hearwhy.separators import conversions, separate, usage
 from hearwhy.types import Classifier, Recording
 
 __all__ = [
-    "ABSENT_DB", "FILLS", "KINDS", "Cells", "Parts", "bands", "cells", "components", "drilled", "is_drilled", "is_of_features",
-    "noise_floor", "product", "segments", "sources", "tiles", "with_donors", "with_fill",
+    "ABSENT_DB", "FILLS", "KINDS", "Cells", "Parts", "asks_for_stems", "bands", "cells", "components", "drilled", "is_drilled",
+    "is_of_features", "noise_floor", "product", "segments", "sources", "tiles", "with_donors", "with_fill",
 ]  # fmt: skip
 
 
 @overload
-def components(spec: str, recording: Recording, *, classifier: None = ...) -> Parts: ...
+def components(
+    spec: str, recording: Recording, *, classifier: None = ..., stems: Mapping[str, Tensor] | None = ...
+) -> Parts: ...
 @overload
-def components(spec: str, recording: Recording, *, classifier: Classifier) -> Parts | Cells: ...
-def components(spec: str, recording: Recording, *, classifier: Classifier | None = None) -> Parts | Cells:
+def components(
+    spec: str, recording: Recording, *, classifier: Classifier, stems: Mapping[str, Tensor] | None = ...
+) -> Parts | Cells: ...
+def components(
+    spec: str, recording: Recording, *, classifier: Classifier | None = None, stems: Mapping[str, Tensor] | None = None
+) -> Parts | Cells:
     """Return what `spec` makes of `recording`.
 
     Parameters
@@ -47,6 +55,8 @@ def components(spec: str, recording: Recording, *, classifier: Classifier | None
         What to take apart.
     classifier
         Whose spectrogram is divided, for ``cells:`` and ``features``; the others need none.
+    stems
+        True sources, name to waveform (channel, time), that ``sources:stems`` without a folder stands for.
 
     Returns
     -------
@@ -70,11 +80,16 @@ def components(spec: str, recording: Recording, *, classifier: Classifier | None
     if is_of_features(spec):
         return _cells(spec.strip(), recording, classifier)
     first, *splits = _steps(spec)
-    whole = _product(first, recording)
+    whole = _product(first, recording, stems)
     for name, how in (_named(split) for split in splits):
         whole = drilled(whole, name, lambda part, how=how: _product(how, part))  # type: ignore[misc]
     steps = conversions(recording, spec)  # what separators did to it that work in another rate
     return replace(whole, recording=replace(recording, history=(*recording.history, *steps))) if steps else whole
+
+
+def asks_for_stems(spec: str) -> bool:
+    """Return whether a spec stands for true sources that are given beside it: ``sources:stems`` without a folder."""
+    return any(_is_of_stems(factor.strip()) for factor in re.split(r"\s+[*/]\s+", spec))
 
 
 def is_drilled(spec: str) -> bool:
@@ -118,24 +133,34 @@ def _named(split: str) -> tuple[str, str]:
     return found[1].strip(), found[2]
 
 
-def _product(spec: str, recording: Recording) -> Parts:
-    made = [_one(factor.strip(), recording) for factor in re.split(r"\s+\*\s+", spec.strip())]
+def _product(spec: str, recording: Recording, stems: Mapping[str, Tensor] | None = None) -> Parts:
+    made = [_one(factor.strip(), recording, stems) for factor in re.split(r"\s+\*\s+", spec.strip())]
     whole = made[0]
     for factor in made[1:]:
         whole = product(whole, factor)
     return whole
 
 
-def _one(spec: str, recording: Recording) -> Parts:
+def _one(spec: str, recording: Recording, stems: Mapping[str, Tensor] | None) -> Parts:
     kind, _, argument = spec.partition(":")
+    if stems is not None and _is_of_stems(spec):
+        return _completed(recording, stems, argument)
     if kind not in KINDS:
         raise ValueError(f"There are no components {spec!r}; give one of {', '.join(USAGE)}.")
     return KINDS[kind](recording, argument)
 
 
 def _sources(recording: Recording, argument: str) -> Parts:
-    what, _, option = argument.partition(",residual=")
-    return sources(recording, separate(recording, what), residual=option or "part", spec=f"sources:{argument}")  # type: ignore[arg-type]
+    return _completed(recording, separate(recording, argument.partition(",residual=")[0]), argument)
+
+
+def _completed(recording: Recording, estimates: Mapping[str, Tensor], argument: str) -> Parts:
+    residual = argument.partition(",residual=")[2] or "part"
+    return sources(recording, estimates, residual=residual, spec=f"sources:{argument}")  # type: ignore[arg-type]
+
+
+def _is_of_stems(spec: str) -> bool:
+    return spec.partition(",residual=")[0] == "sources:stems"
 
 
 def _number(kind: str, argument: str) -> int:

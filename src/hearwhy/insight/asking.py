@@ -13,13 +13,14 @@ from torch import Tensor
 from hearwhy import audio as sound
 from hearwhy.asking import Predict
 from hearwhy.attribution.parsing import parse_method
-from hearwhy.components import ABSENT_DB, sources, with_fill
+from hearwhy.components import ABSENT_DB, asks_for_stems, with_fill
 from hearwhy.components import components as make_components
 from hearwhy.components.parts import Parts
 from hearwhy.game import Game
-from hearwhy.insight.question import ORACLE, Question, Unit, unit_seed
+from hearwhy.insight.question import Question, Unit, unit_seed
 from hearwhy.insight.rows import Explanation, Snippet
 from hearwhy.metrics.sound import si_sdr
+from hearwhy.plan import grouped
 from hearwhy.scoring import TargetScore, checked_scale
 from hearwhy.targets import chosen
 from hearwhy.trust import fidelity, interaction_share
@@ -67,7 +68,7 @@ class Asker:
         everything, nothing = predict.probabilities(ends).tolist()
         targets = chosen(self.question.targets, self.model.labels, everything)
         explanations = self._explanations(predict, targets, unit_seed(self.question.seed, unit))
-        apart, mixed = _separation(parts, recording, {} if self.question.components == ORACLE else stems or {})
+        apart, mixed = _separation(parts, recording, {} if asks_for_stems(self.question.components) else stems or {})
         done = [step for step in parts.recording.history if not step.startswith("read ")]  # where it lies is no news
         notes = [*done, *sound.conversion(recording, self.model.sample_rate, self.model.channels), predict.windows.note]
         return Snippet(
@@ -82,8 +83,8 @@ class Asker:
     def parts(self, unit: Unit, recording: Recording, stems: Mapping[str, Recording] | None) -> Any:
         """Return the components of a snippet."""
         spec = self.question.components.strip()
-        if spec == ORACLE:
-            made: Any = _true_sources(unit, recording, stems)
+        if asks_for_stems(spec):
+            made: Any = make_components(spec, recording, classifier=self.model, stems=_true_sources(unit, stems))
         elif spec.startswith("sources:") and " * " not in spec and " / " not in spec:
             made = self._cut(unit, recording)
         else:
@@ -109,6 +110,7 @@ class Asker:
         _, options, entry = parse_method(self.question.method, seed=seed)
         scale = checked_scale(self.question.scale or entry.scale, self.model)
         game = Game(TargetScore(predict, targets, scale=scale), gradient=entry.asks != "score")
+        options = grouped(options, predict.parts)
         estimate = entry.function(game, game.shape, **options)
         fresh = entry.held_out(game.shape, N_FRESH, torch.Generator().manual_seed(seed))
         found = _Found(
@@ -152,11 +154,11 @@ def _additive(estimate: Estimate, masks: Tensor) -> Tensor:
     return estimate.base.to(torch.float64) + kept @ estimate.values.flatten(1).T.to(torch.float64)
 
 
-def _true_sources(unit: Unit, recording: Recording, stems: Mapping[str, Recording] | None) -> Parts:
+def _true_sources(unit: Unit, stems: Mapping[str, Recording] | None) -> dict[str, Tensor]:
     if stems is None:
         raise ValueError(f"The true sources of {unit.item.name} are not known; give a separator, such as sources:hpss, or "
                          "the folder of its stems.")  # fmt: skip
-    return sources(recording, {name: stem.audio for name, stem in stems.items()}, spec=ORACLE)
+    return {name: stem.audio for name, stem in stems.items()}
 
 
 def _playing(stems: Mapping[str, Recording], recording: Recording, labels: tuple[str, ...]) -> str | None:

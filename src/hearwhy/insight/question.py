@@ -13,9 +13,6 @@ from hearwhy.datasets import read
 from hearwhy.datasets.items import Dataset, Item
 from hearwhy.types import Scale
 
-ORACLE = "sources:stems"
-"""Components: the sources that the dataset itself knows."""
-
 
 @dataclass(frozen=True)
 class Question:

@@ -17,7 +17,7 @@ from hearwhy.asking import Predict
 from hearwhy.components.cells import AnyParts, Cells
 from hearwhy.game import Game
 from hearwhy.mapping import _network
-from hearwhy.plan import Plan
+from hearwhy.plan import Plan, grouped
 from hearwhy.sanity.cases import Case
 from hearwhy.scoring import TargetScore
 from hearwhy.types import Classifier
@@ -128,7 +128,7 @@ def explained(model: Classifier, parts: AnyParts, plan: Plan) -> Found:
         values = plan.entry.function(network, parts.features.to(plan.device), **plan.options).to("cpu")
         found = Found(values.to(torch.float64).flatten(1))
     else:
-        estimate = plan.entry.function(game, game.shape, **plan.options)
+        estimate = plan.entry.function(game, game.shape, **grouped(plan.options, parts))
         stderr = None if estimate.stderr is None else game.scatter(estimate.stderr.to(torch.float64)).flatten(1)
         found = Found(game.scatter(estimate.values.to(torch.float64)).flatten(1), stderr)
     if not torch.isfinite(found.values).all():

@@ -15,11 +15,10 @@ from hearwhy import audio as sound
 from hearwhy.asking import Predict
 from hearwhy.attribution import Entry
 from hearwhy.check.subject import LONGEST_S, _loudest
+from hearwhy.components import asks_for_stems, with_fill
 from hearwhy.components import components as make_components
-from hearwhy.components import product, with_fill
 from hearwhy.components.cells import AnyParts, Cells
 from hearwhy.components.parts import Parts
-from hearwhy.components.sources import sources
 from hearwhy.datasets.items import Dataset, Item
 from hearwhy.separators import stems as stem_files
 from hearwhy.targets import chosen
@@ -27,6 +26,7 @@ from hearwhy.trust import whole
 from hearwhy.types import Classifier, Recording
 
 STEMS = "sources:stems"  # without a folder: the sources that the dataset itself knows
+FOLDER = rf"(?<!\S){STEMS}=(.+?)(?=,residual=|\s+[*/]\s|$)"
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,7 +141,8 @@ def case_of(item: Item, classifier: Classifier, spec: str, taking: Taking, *, de
     recording = entire if n_samples == n_whole else replace(sound.cut(entire, start, start + n_samples), name=item.name)
     estimates = _stems(item, entire, spec)
     cut = {name: audio[..., start : start + n_samples] for name, audio in estimates.items()}
-    parts = _take_apart(recording, spec, cut, classifier)
+    asked = re.sub(FOLDER, STEMS, spec)  # files of the whole recording were read above, and are cut as it is
+    parts = make_components(asked, recording, classifier=classifier, stems=cut)
     rate = recording.sample_rate
     labels = _labels(recording, classifier, taking.target, device)
     return Case(
@@ -159,31 +160,15 @@ def _stretch(recording: Recording, classifier: Classifier) -> tuple[int, int, in
 
 def _stems(item: Item, entire: Recording, spec: str) -> Mapping[str, Tensor]:
     """The whole recording's sources, where the spec asks for them: the dataset's own, or files of a folder."""
-    folder = re.search(rf"(?:^|\* ){STEMS}=(.+?)(?:,residual=\w+)?(?= \*|$)", spec)
+    folder = re.search(FOLDER, spec)
     if folder:
         return stem_files(entire, folder[1])
-    if STEMS not in spec:
+    if not asks_for_stems(spec):
         return {}
     known = item.stems()
     if known is None:
         raise ValueError(f"The sources of {item.name} are not known; give sources:stems=FOLDER, or another separator.")
     return {name: stem.audio for name, stem in known.items()}
-
-
-def _take_apart(recording: Recording, spec: str, stems: Mapping[str, Tensor], classifier: Classifier) -> AnyParts:
-    if not stems:
-        return make_components(spec, recording, classifier=classifier)
-    found: list[Parts] = []
-    for factor in re.split(r"\s+\*\s+", spec.strip()):
-        if factor.startswith(STEMS):
-            residual = "drop" if factor.endswith(",residual=drop") else "part"
-            found.append(sources(recording, stems, residual=residual, spec=factor))  # type: ignore[arg-type]
-        else:
-            found.append(make_components(factor, recording))
-    made = found[0]
-    for factor_parts in found[1:]:
-        made = product(made, factor_parts)
-    return made
 
 
 def _labels(recording: Recording, classifier: Classifier, target: str, device: str) -> tuple[str, str | None]:

@@ -133,7 +133,7 @@ def conversions(recording: Recording, spec: str) -> tuple[str, ...]:
     for factor in re.split(r"\s+[*/]\s+", spec.strip()):
         _, asked, what = factor.partition(",residual=")[0].partition("sources:")  # first, or after the name of a part
         name, _, argument = what.partition("=")
-        if asked and (heard := _asked(name, argument, what).hears):
+        if asked and name in SEPARATORS and (heard := SEPARATORS[name].hears):
             sample_rate, channels = heard(argument)
             steps += sound.conversion(recording, sample_rate, channels or len(recording.audio))
     return tuple(step.replace("for the model", "for the separator, and its sources back") for step in steps)
