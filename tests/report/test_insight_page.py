@@ -3,7 +3,6 @@
 import base64
 import io
 import re
-import shutil
 from pathlib import Path
 
 import pytest
@@ -17,9 +16,6 @@ from hearwhy.report.insight_figures import coordinates, faithful, profile_map, w
 from hearwhy.report.insight_words import Findings, describe, findings, plain, verdict
 from insight.insight_scenes import confounded, explanation, insight, snippet
 from toys import tone
-
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--autoplay-policy=no-user-gesture-required"]
-CHROMIUM = pytest.mark.skipif(shutil.which("chromium") is None, reason="Chromium is not installed (apt-get install chromium)")
 
 
 def hear(row, component):
@@ -78,15 +74,6 @@ def written(tmp_path_factory):
     return {name: report_insight(Findings(make()), folder / f"{name}.html", hear=hear) for name, make in SCENES.items()}
 
 
-@pytest.fixture(scope="module")
-def browser():
-    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed (it comes with the test extra)")
-    with sync_api.sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=ARGUMENTS)
-        yield launched
-        launched.close()
-
-
 @pytest.fixture
 def visit(browser, written):
     """Open a scene; whatever goes wrong on it, or is fetched, fails the test."""
@@ -120,7 +107,6 @@ def shown(page):
     return sorted(page.evaluate("hearwhy.visible()"))
 
 
-@CHROMIUM
 @pytest.mark.browser
 def test_the_legend_hides_and_shows_what_is_predicted(visit):
     page = visit("band")
@@ -133,7 +119,6 @@ def test_the_legend_hides_and_shows_what_is_predicted(visit):
     assert page.locator("#count").inner_text() == "40 snippets"
 
 
-@CHROMIUM
 @pytest.mark.browser
 def test_a_brush_on_an_axis_keeps_the_lines_that_cross_there(visit):
     page, view = visit("band"), confounded().views[0]
@@ -153,7 +138,6 @@ def test_a_brush_on_an_axis_keeps_the_lines_that_cross_there(visit):
     assert len(shown(page)) == 40
 
 
-@CHROMIUM
 @pytest.mark.browser
 def test_the_keyboard_filters_by_sign_and_walks_through_the_snippets(visit):
     page, view = visit("band"), confounded().views[0]
@@ -172,7 +156,6 @@ def test_the_keyboard_filters_by_sign_and_walks_through_the_snippets(visit):
     assert told == "song 1 2.0 s (piano+drums+bass): says guitar 0.90, is piano; drums +5, piano +0.3, bass +0.1"
 
 
-@CHROMIUM
 @pytest.mark.browser
 def test_pointing_at_a_line_tells_what_it_is(visit):
     page, view, row = visit("band"), confounded().views[0], 36
@@ -185,7 +168,6 @@ def test_pointing_at_a_line_tells_what_it_is(visit):
     assert "drums +5.18" in page.locator("#readout").inner_text()
 
 
-@CHROMIUM
 @pytest.mark.browser
 def test_a_cluster_can_be_shown_alone_and_coloured(visit):
     page, found = visit("band"), Findings(confounded())
@@ -194,7 +176,6 @@ def test_a_cluster_can_be_shown_alone_and_coloured(visit):
     assert page.locator("#colour").input_value() == "cluster"
 
 
-@CHROMIUM
 @pytest.mark.browser
 def test_two_thousand_lines_are_drawn_and_filtered_without_a_wait(visit):
     page = visit("many")
@@ -220,7 +201,6 @@ def test_two_thousand_lines_are_drawn_and_filtered_without_a_wait(visit):
     assert pixels > 0.3  # the lines are there
 
 
-@CHROMIUM
 @pytest.mark.browser
 def test_targets_can_be_chosen(visit):
     page = visit("tagger")
@@ -232,7 +212,6 @@ def test_targets_can_be_chosen(visit):
     assert "harmonic +4.9" in page.locator("#readout").inner_text()
 
 
-@CHROMIUM
 @pytest.mark.browser
 def test_examples_are_played_one_at_a_time(visit):
     page = visit("band")
@@ -251,7 +230,6 @@ def test_examples_are_played_one_at_a_time(visit):
     assert page.evaluate("hearwhy.playing() === null") and first.get_attribute("aria-pressed") == "false"
 
 
-@CHROMIUM
 @pytest.mark.browser
 def test_a_recording_is_picked_out_of_the_scatter(visit):
     page = visit("band")
@@ -266,7 +244,6 @@ def test_a_recording_is_picked_out_of_the_scatter(visit):
     assert page.evaluate("document.getElementById('scatter').toDataURL()") != before
 
 
-@CHROMIUM
 @pytest.mark.browser
 @pytest.mark.parametrize("scene", SCENES)
 @pytest.mark.parametrize("options", [{"width": 320}, {"width": 320, "color_scheme": "dark"}, {"java_script_enabled": False}])
@@ -280,7 +257,6 @@ def test_every_scene_fits_every_screen(visit, scene, options):
     assert page.locator(".profile").is_visible()
 
 
-@CHROMIUM
 @pytest.mark.browser
 def test_hostile_names_are_only_text(visit):
     page = visit("evil")

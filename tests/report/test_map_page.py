@@ -2,7 +2,6 @@
 
 import io
 import re
-import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -13,12 +12,6 @@ from map_scenes import LABELS, beep, mapped, silent, tiled
 from hearwhy.report import report, report_timeline, summarise_timeline
 from hearwhy.result import Attribution
 from hearwhy.timeline import Timeline
-
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--autoplay-policy=no-user-gesture-required"]
-browsed = [
-    pytest.mark.browser,
-    pytest.mark.skipif(shutil.which("chromium") is None, reason="Chromium is not installed (apt-get install chromium)"),
-]
 
 
 def timeline(make=mapped):
@@ -60,15 +53,6 @@ def written(tmp_path_factory):
         name: (report_timeline if isinstance(found, Timeline) else report)(found, folder / f"{name}.html")
         for name, found in made.items()
     }
-
-
-@pytest.fixture(scope="module")
-def browser():
-    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed (it comes with the test extra)")
-    with sync_api.sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=ARGUMENTS)
-        yield launched
-        launched.close()
 
 
 @pytest.fixture
@@ -118,7 +102,7 @@ def choose(page, view):
 
 
 class TestInChromium:
-    pytestmark = browsed
+    pytestmark = pytest.mark.browser
 
     def test_the_map_is_blue_where_it_speaks_for_and_orange_where_against(self, visit):
         page = visit("map")

@@ -1,6 +1,5 @@
 """Parts split again, what was added, products and what acts together: in words, and in Chromium as a reader sees it."""
 
-import shutil
 from dataclasses import replace
 
 import pytest
@@ -146,18 +145,6 @@ def eight():
 
 
 PAGES = {"split": split, "apart": lambda: split(as_one=5.6), "supposed": supposed, "crossed": crossed, "eight": eight}
-
-
-@pytest.fixture(scope="module")
-def browser():
-    if shutil.which("chromium") is None:
-        pytest.skip("Chromium is not installed (apt-get install chromium)")
-    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed (it comes with the test extra)")
-    arguments = ["--no-sandbox", "--disable-gpu", "--autoplay-policy=no-user-gesture-required"]
-    with sync_api.sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=arguments)
-        yield launched
-        launched.close()
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ import io
 import json
 import math
 import re
-import shutil
 import weakref
 import zlib
 from dataclasses import replace
@@ -301,18 +300,6 @@ def test_names_and_labels_stay_text():
 
 
 # In the browser
-
-
-@pytest.fixture(scope="module")
-def browser():
-    if shutil.which("chromium") is None:
-        pytest.skip("Chromium is not installed (apt-get install chromium)")
-    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed (it comes with the test extra)")
-    with sync_api.sync_playwright() as playwright:
-        arguments = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
-        launched = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=arguments)
-        yield launched
-        launched.close()
 
 
 @pytest.fixture(scope="module")

@@ -308,7 +308,7 @@ def fit_nothing(network):
 
 def test_recipes_say_what_may_be_asked_and_refuse_the_rest(data, tmp_path):
     assert list(RECIPES) == ["band-cnn", "cnn14", "cnn10", "cnn6", "esc-small", "conv-lstm", "ova", "cerberus"]
-    assert options_of("cnn14") == ("front_end", "protocol", "epochs", "init", "resume", "seed", "device")
+    assert options_of("cnn14") == ("front_end", "protocol", "epochs", "init", "resume", "shuffle_labels", "seed", "device")
     assert all(recipe.__doc__.startswith("Train ") for recipe in RECIPES.values())
     out = tmp_path / "w.safetensors"
     with pytest.raises(ValueError, match=r"no recipe 'cnn15'; give one of band-cnn, cnn14"):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import json
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -18,6 +17,7 @@ from hearwhy.datasets.band.snippets import GPDB, GPDBS, LABELS, Pairing, Snippet
 from hearwhy.datasets.band.songs import Stems, read_split
 from hearwhy.networks.band_cnn import FRONT_END, BandCNN
 from hearwhy.networks.vgg16_bn import Vgg16Bn
+from hearwhy.training.weights_file import checked_out, write_weights
 
 CONFOUNDERS = {"drums": Pairing("drums", "guitar"), "bass": Pairing("bass", "guitar"), "independent": Pairing()}
 """What follows the class in training; "independent": nothing does."""
@@ -132,11 +132,9 @@ def train_band_cnn(
     FileNotFoundError
         There are no songs in `data`.
     """
-    out = Path(out)
+    out = checked_out(out)
     if confounder not in CONFOUNDERS:
         raise ValueError(f"confounder is one of {', '.join(CONFOUNDERS)}; got {confounder!r}.")
-    if out.suffix != ".safetensors":
-        raise ValueError(f"weights are written as .safetensors; got {out}. Give --out FILE.safetensors.")
     if epochs is not None and epochs < 1:
         raise ValueError(f"epochs must be at least 1; got {epochs}.")
     train, validation = (read_split(data, split) for split in ("train", "validation"))
@@ -147,7 +145,8 @@ def train_band_cnn(
     figures = evaluate_band_cnn(network, read_split(data, "test"), seed=seed, device=device)
     about = {"confounder": confounder, "seed": seed, "epoch": epoch, "accuracy_percent": figures}
     about |= {"shuffle_labels": True} if shuffle_labels else {}
-    _save(network, out, about)
+    about |= {"labels": list(LABELS), "sample_rate": FRONT_END.sample_rate, "front_end": repr(FRONT_END)}
+    write_weights(network.state_dict(), out, about)
     return figures
 
 
@@ -282,16 +281,3 @@ def _validation_loss(network: nn.Module, songs: Sequence[Stems], plan: list[Snip
 def _answers(network: nn.Module, songs: Sequence[Stems], plan: Sequence[Snippet], device: str) -> Tensor:
     batches = [plan[start : start + 64] for start in range(0, len(plan), 64)]
     return torch.cat([network(FRONT_END(mix(songs, batch).to(device))).cpu() for batch in batches])
-
-
-def _save(network: nn.Module, out: Path, about: dict[str, object]) -> None:
-    from safetensors.torch import save_file
-
-    out.parent.mkdir(parents=True, exist_ok=True)
-    tensors = {name: tensor.cpu().contiguous() for name, tensor in network.state_dict().items()}
-    described = {**about, "labels": list(LABELS), "sample_rate": FRONT_END.sample_rate, "front_end": repr(FRONT_END)}
-    temporary = out.with_name(f".{out.name}.unfinished")
-    save_file(tensors, temporary, metadata={"hearwhy": json.dumps(described, sort_keys=True)})
-    temporary.chmod(0o644)  # it is written private, a result is not
-    temporary.replace(out)
-    out.with_suffix(".json").write_text(json.dumps(described, indent=2, sort_keys=True) + "\n", encoding="utf-8")

@@ -20,6 +20,7 @@ from hearwhy.front_ends import FrontEnd
 from hearwhy.networks.cnn14 import SpectrogramCnn, load_panns
 from hearwhy.training.augmentation import Augmentation
 from hearwhy.training.fitting import Checkpoint, Examples, Progress, Protocol, fit, grade, logits_of
+from hearwhy.training.weights_file import checked_out, checkpoint_path, write_weights
 from hearwhy.types import Recording
 
 FOLDS = {"train": (1, 2, 3), "validation": (4,), "test": (5,)}
@@ -131,13 +132,13 @@ def train_esc50(
     FileNotFoundError
         There is no such dataset, or no such weights to begin with.
     """
-    out = Path(out)
-    checkpoint_path = _checkpoint_path(out, resume)
+    out = checked_out(out)
+    state = checkpoint_path(out, resume=resume)
     dataset = read_esc50(data)
     clips = {name: dataset.of_folds(*folds) for name, folds in FOLDS.items()}
     network, fresh = _first_network(plan, len(dataset.categories))
     sets = {name: examples(of_set, dataset.categories, FRONT_ENDS[plan.front_end]) for name, of_set in clips.items()}
-    checkpoint = Checkpoint(checkpoint_path, _identity(plan, dataset))
+    checkpoint = Checkpoint(state, _identity(plan, dataset))
     learned = (sets["train"], sets["validation"])
     if plan.shuffle_labels:
         learned = (_shuffled(sets["train"], plan.seed),) * 2
@@ -157,7 +158,7 @@ def train_esc50(
         "confusion_test": _confusion(network, sets["test"], len(dataset.categories)),
     }
     _save(network, out, about)
-    checkpoint_path.unlink()
+    state.unlink()
     return figures
 
 
@@ -178,17 +179,6 @@ def five_seconds(recording: Recording, sample_rate: int) -> Float[Tensor, "1 tim
     """Return the recording as mono at that rate, cut after 5.0 s or continued with silence, as the paper does."""
     audio = sound.convert(recording, sample_rate, 1).audio[:, : round(WINDOW_S * sample_rate)]
     return nn.functional.pad(audio, (0, round(WINDOW_S * sample_rate) - audio.shape[1]))
-
-
-def _checkpoint_path(out: Path, resume: bool) -> Path:
-    if out.suffix != ".safetensors":
-        raise ValueError(f"weights are written as .safetensors; got {out}. Give --out FILE.safetensors.")
-    path = out.with_suffix(".state")
-    if path.exists() and not resume:
-        raise ValueError(f"{path} is an unfinished training; go on with --resume, or delete it to begin anew.")
-    if resume and not path.exists():
-        raise ValueError(f"There is no unfinished training {path}; leave --resume out to begin one.")
-    return path
 
 
 def _first_network(plan: Plan, n_labels: int) -> tuple[SpectrogramCnn, tuple[str, ...]]:
@@ -219,16 +209,10 @@ def _round_to_half(network: nn.Module) -> None:
 
 def _save(network: SpectrogramCnn, out: Path, about: Mapping[str, Any]) -> None:
     """Write the weights, and what they are as JSON inside and beside them."""
-    from safetensors.torch import save_file
-
-    tensors = {name: tensor.cpu().contiguous() for name, tensor in network.state_dict().items()}
+    tensors = dict(network.state_dict())
     if about["network"] in STORED_IN_HALF:
         tensors = {name: tensor.half() if tensor.ndim == 4 else tensor for name, tensor in tensors.items()}
-    temporary = out.with_name(f".{out.name}.unfinished")
-    save_file(tensors, temporary, metadata={"hearwhy": json.dumps(about, sort_keys=True)})
-    temporary.chmod(0o644)  # it is written private, a result is not
-    temporary.replace(out)
-    out.with_suffix(".json").write_text(json.dumps(about, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    write_weights(tensors, out, about)
 
 
 def _percent(network: nn.Module, of_set: Examples) -> float:
