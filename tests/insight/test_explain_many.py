@@ -227,6 +227,7 @@ def test_a_folder_of_silence_has_nothing_to_explain(tmp_path):
     audio.write(Recording(torch.zeros(1, 3 * RATE), RATE), tmp_path / "data" / "a.wav")
     with pytest.raises(ValueError, match=r"All 3 snippets are silent \(under -60 dB\)"):
         explain_many(tmp_path / "data", Drummed(), tmp_path / "out", question=Question("bands:2"))
+    assert not (tmp_path / "out").exists(), "where there is nothing to tell, nothing is left"
 
 
 def test_every_label_may_be_asked_about_at_once(data, tmp_path):

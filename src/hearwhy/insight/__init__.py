@@ -24,7 +24,7 @@ from hearwhy.datasets.items import Dataset
 from hearwhy.insight.asking import Asker
 from hearwhy.insight.question import Question, Selection, Unit, dataset_hash, units
 from hearwhy.insight.rows import Explanation, Snippet
-from hearwhy.insight.store import FILE, Store, read_insight
+from hearwhy.insight.store import FILE, Store, forget, read_insight
 from hearwhy.insight.views import NOTHING, PREDICTED, Insight, View
 from hearwhy.scoring import checked_scale
 from hearwhy.targets import check_targets
@@ -124,6 +124,7 @@ class Study:
             self._tell(progress, len(self.units))
         found_all = read_insight(out, problems=self.unread)
         if not found_all.snippets:
+            forget(out)
             raise ValueError(self._nothing(found_all))
         return found_all
 

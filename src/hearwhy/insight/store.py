@@ -142,6 +142,14 @@ def read_insight(path: str | Path, *, problems: tuple[tuple[str, str, str], ...]
     return Insight(about, rows, n_silent, (*problems, *failed), sum(seconds for _, seconds in found))
 
 
+def forget(folder: Path) -> None:
+    """Remove a file in which there is not one explanation, and its folder where nothing else lies in it."""
+    for suffix in ("", "-wal", "-shm"):
+        (folder / f"{FILE}{suffix}").unlink(missing_ok=True)
+    if not any(folder.iterdir()):
+        folder.rmdir()
+
+
 def _connect(path: Path) -> sqlite3.Connection:
     try:
         file = sqlite3.connect(path, timeout=60, isolation_level=None)
