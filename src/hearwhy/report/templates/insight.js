@@ -262,9 +262,10 @@ function update() {
   visible = ORDER.filter(shown);
   $("count").textContent = visible.length === n ? `${n} snippets` : `${visible.length} of ${n} snippets`;
   if (state.at >= 0 && !shown(state.at)) { state.at = -1; $("readout").textContent = "Point at a line, or go through the snippets with the arrow keys."; }
+  drawNames();  // what a screen reader says of a button changes with the click, not a frame later
   if (waiting) return;
   waiting = true;
-  requestAnimationFrame(() => { waiting = false; drawLines(); drawNames(); drawScatter(); });
+  requestAnimationFrame(() => { waiting = false; drawLines(); drawScatter(); });
 }
 function colourBy(name) { state.colour = name; $("colour").value = name; state.hidden.clear(); chips(); update(); }
 offered.forEach(name => $("colour").append(new Option(WORDS[name], name)));
