@@ -12,7 +12,7 @@ RANKS = [
     ["audio", "front_ends", "cache", "windowing"],
     ["components", "separators", "networks", "classifiers"],
     ["targets", "mixing", "asking", "scoring", "attribution", "masks", "metrics"],
-    ["game", "spectrum", "result", "trust", "check", "plan", "staging", "storage", "timeline"],
+    ["game", "spectrum", "vector", "parents", "result", "trust", "check", "plan", "staging", "storage", "timeline"],
     ["attributing", "masking", "mapping", "windowed", "explain"],
     ["datasets", "evaluate", "training", "fetch", "demo", "insight", "sanity"],
     ["plots", "report", "listing"],

@@ -18,12 +18,14 @@ from hearwhy.check.gradients import check_masks
 from hearwhy.components.cells import AnyParts, Cells
 from hearwhy.components.parts import Parts
 from hearwhy.game import Game
+from hearwhy.parents import Added, Parents
 from hearwhy.plan import MAX_WITHOUT, Meter, Plan, grouped, groups_of, with_groups
-from hearwhy.result import Added, Attribution, Parents
+from hearwhy.result import Attribution
 from hearwhy.scoring import TargetScore
 from hearwhy.spectrum import Spectrum
 from hearwhy.trust import MAX_SWITCHES, check_levels, fidelity, interaction_share, other_fill
 from hearwhy.types import Classifier
+from hearwhy.vector import Vector
 
 MAX_FREE = 12  # components up to which interactions are read off all masks where those were asked anyway
 
@@ -59,7 +61,7 @@ def attribute(model: Classifier, parts: AnyParts, other: AnyParts | None, plan: 
         answers=_answers(game) if len(parts.names) <= MAX_SWITCHES else None,
         fidelity=fidelity(game, estimate, plan.entry, seed=plan.seed) if plan.entry.signed else (None,) * len(plan.targets),
         interaction_share=interaction_share(game, plan.entry, seed=plan.seed),
-        spectrum=Spectrum.of(parts) if isinstance(parts, Cells) else None,
+        **_of_cells(parts),
         **_between(game, plan),
         **_of_parts(game, parts, plan),
     )
@@ -76,6 +78,13 @@ def attribute(model: Classifier, parts: AnyParts, other: AnyParts | None, plan: 
         n_calls=plan.spent + asked + level_calls + second_calls,
         settings=settings,
     )
+
+
+def _of_cells(parts: AnyParts) -> dict[str, Any]:
+    """What was explained, where it is no sound: a spectrogram, or values."""
+    if not isinstance(parts, Cells):
+        return {}
+    return {"vector": Vector.of(parts)} if parts.domain == "vector" else {"spectrum": Spectrum.of(parts)}
 
 
 def _game(model: Classifier, parts: AnyParts, plan: Plan, advance: Callable[[int], None]) -> Game:
@@ -96,7 +105,7 @@ def _second_fill(
     game = _game(model, parts, plan, advance)
     estimate = plan.entry.function(game, game.shape, **grouped(plan.options, parts))
     values = game.scatter(estimate.values)
-    return other_fill(attribution, values, ", ".join(parts.fill_names)), game.score.predict.n_calls
+    return other_fill(attribution, values, fill_told(parts)), game.score.predict.n_calls
 
 
 def _check_interactions(game: Game, plan: Plan) -> None:
@@ -202,6 +211,11 @@ def _answers(game: Game) -> Tensor:
     return game.probabilities(rows.to(torch.bool)[:, game.present.flatten()].reshape(-1, *game.shape))
 
 
+def fill_told(parts: AnyParts) -> str:
+    """Say in words what stands where something was removed."""
+    return ", ".join(dict.fromkeys(parts.fill_names))
+
+
 def described(model: Classifier, game: Game, plan: Plan) -> dict[str, Any]:
     """Return everything that was chosen, and what was done to the audio."""
     predict = game.score.predict
@@ -212,7 +226,7 @@ def described(model: Classifier, game: Game, plan: Plan) -> dict[str, Any]:
         "model": plan.model, "fingerprint": model.fingerprint, "activation": model.activation,
         "window_s": model.window_s, "n_windows": len(predict.windows.starts), "span_s": predict.listening.span_s,
         "history": history + [predict.windows.note] * (predict.windows.note is not None),
-        "components": parts.spec, "fill": ", ".join(parts.fill_names), "gap_db": parts.gap_db,
+        "components": parts.spec, "fill": fill_told(parts), "gap_db": parts.gap_db,
         "made_of_recording": parts.linear, "method": plan.method, "options": dict(plan.options), "scale": plan.scale,
         "seed": plan.options.get("seed", plan.seed), "device": plan.device,
         "batch_size": predict.batch_size, "threads": torch.get_num_threads(),

@@ -17,11 +17,11 @@ from hearwhy.attribution.parsing import parse_method
 from hearwhy.check.subject import on_device
 from hearwhy.classifiers import classifier as find_classifier
 from hearwhy.classifiers.callable import name_of
-from hearwhy.components import is_drilled, is_of_features
+from hearwhy.components import is_drilled, is_of_features, is_vector
 from hearwhy.components.cells import AnyParts, Cells
 from hearwhy.components.donors import Donor
 from hearwhy.components.parts import Parts
-from hearwhy.components.recipe import Recipe
+from hearwhy.components.recipe import OTHER, Recipe
 from hearwhy.mapping import attribute_any
 from hearwhy.masks import parse_mask
 from hearwhy.plan import Meter, Plan, Progress, expected_calls
@@ -118,10 +118,12 @@ def explain(
         Name and options of a method, as in ``"lime(n_samples=500)"`` (``hearwhy list methods``). By default ``"kernel_shap"``,
         and where a part was split again ``"owen"``, whose values of its pieces sum to the value of the part.
     fill
-        What stands where something was removed: ``"silence"``, ``"noise"``, or a background file or folder; by default
-        silence, or the fill that parts made before already have.
+        What stands where something was removed: ``"silence"``, ``"noise"``, or a background file or folder; of vectors also
+        ``"mean"``, ``"rows"`` or ``"conditional"``. By default silence, of vectors the mean of the classifier's background, and
+        the fill that parts made before already have.
     second_fill
-        Repeat the explanation under another fill and report whether the verdict stands; costs as much again.
+        Repeat the explanation under another fill and report whether the verdict stands; costs as much again. ``"other"``:
+        noise, and for vectors with a background what is expected of each value given those that are kept.
     scale
         ``"log_odds"`` (default; ``"probability"`` for models that give only those), ``"probability"`` or ``"logit"``.
     seed
@@ -177,6 +179,8 @@ def explain(
     plan = Plan(called, name, options, entry, tuple(wanted), on, seed, device, batch_size, listening, mask=mask,
                 n_interactions=interactions)  # fmt: skip
     meter = Meter(progress, 0)
+    if second_fill == OTHER and entry.asks != "score":
+        second_fill = "noise"  # what is expected given the rest has no slope
     recipe = Recipe(_components(components, entry, mask), fill, second_fill, model, add or {})
     if per_window:
         _check_windowed(recipe)
@@ -206,7 +210,7 @@ def _components(components: str | Parts | None, entry: Entry, mask: str | None) 
         raise ValueError(f"A method that looks inside explains every bin of a spectrogram, not components={components!r}.")
     if mask is not None:
         parse_mask(mask)
-    if mask is not None and not of_features:
+    if mask is not None and (not of_features or is_vector(str(components))):
         raise ValueError(f"A mask is made of a spectrogram's map; with mask={mask!r} give components such as cells:quickshift.")
     if components == "features" and entry.asks == "score":
         raise ValueError("Every bin of a spectrogram is too many components for a method that switches them off; use "

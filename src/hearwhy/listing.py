@@ -44,8 +44,13 @@ def components() -> dict[str, str]:
 def fills() -> dict[str, str]:
     """Return every fill."""
     from hearwhy.components.fills import CELL_FILLS, FILLS
+    from hearwhy.components.vectors import VECTOR_FILLS
 
-    return FILLS | {name: f"of cells only: {text}" for name, text in CELL_FILLS.items()}
+    found = FILLS | {name: f"of cells: {text}" for name, text in CELL_FILLS.items()}
+    return found | {
+        name: f"{found[name]}; of vectors: {text}" if name in found else f"of vectors: {text}"
+        for name, text in VECTOR_FILLS.items()
+    }
 
 
 def models() -> dict[str, str]:

@@ -93,9 +93,9 @@ def _network(cells: Cells, plan: Plan) -> Network:
 def attribute_any(model: Classifier, parts: AnyParts, other: AnyParts | None, plan: Plan, meter: Meter) -> Attribution:
     """Return what the plan finds: by asking about masks, by following the slope, or by looking inside.
 
-    Of a spectrogram with what the model says of a mask of its map.
+    Of a spectrogram with what the model says of a mask of its map; values of vectors have none.
     """
-    if not isinstance(parts, Cells):
+    if not isinstance(parts, Cells) or parts.domain == "vector":
         return attribute(model, parts, other, plan, meter)
     if plan.entry.asks == "network":
         found = attribute_map(model, parts, plan, meter)

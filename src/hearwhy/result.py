@@ -12,60 +12,18 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from hearwhy.components.audible import Audible
 from hearwhy.masks import make_mask
+from hearwhy.parents import Added, Parents
 from hearwhy.spectrum import Masked, Spectrum
 from hearwhy.types import Recording
+from hearwhy.vector import Vector
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MAX_NAMED = 1000  # components; of more, single ones mean nothing
 Keep = Literal["positive", "negative", "rest"]
-
-
-@dataclass(frozen=True, eq=False)
-class Parents:
-    """Parts that were split again, each explained as the one that it was.
-
-    Parameters
-    ----------
-    names
-        Of the parts before any was split again.
-    of
-        For every flat component the number of the part that it is, or is a piece of.
-    values
-        What each part as one adds, (target, parent), by the same method; Owen values of its pieces sum to that.
-    without
-        (parent, label): probabilities with the whole part removed.
-    """
-
-    names: tuple[str, ...]
-    of: tuple[int, ...]
-    values: Float[Tensor, "target parent"]
-    without: Float[Tensor, "parent label"]
-
-    def pieces(self, parent: int) -> list[int]:
-        """Return the flat components that a part was split into; itself alone where it was not split."""
-        return [i for i, number in enumerate(self.of) if number == parent]
-
-
-@dataclass(frozen=True, eq=False)
-class Added:
-    """Sounds that the recording does not have, mixed in to ask what the model would say.
-
-    Parameters
-    ----------
-    names
-        As they were given.
-    components
-        Their numbers among the flat components.
-    probabilities
-        (label,): the model's answer to the recording as it is, without them.
-    """
-
-    names: tuple[str, ...]
-    components: tuple[int, ...]
-    probabilities: Float[Tensor, " label"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,7 +61,9 @@ class Attribution:
     second_fill, level_check
         What another fill and other levels say.
     spectrum
-        The spectrogram that the components are cells of; None where they are sounds.
+        The spectrogram that the components are cells of; None where they are sounds or values.
+    vector
+        The values that the components are; None where they are sounds or cells.
     masked
         What the model says of masks of the map.
     interactions, interactions_stderr
@@ -140,6 +100,7 @@ class Attribution:
     second_fill: Mapping[str, Any] | None = None
     level_check: Mapping[str, Any] | None = None
     spectrum: Spectrum | None = None
+    vector: Vector | None = None
     masked: tuple[Masked, ...] = ()
     interactions: Float[Tensor, "target component component"] | None = None
     interactions_stderr: Float[Tensor, "target component component"] | None = None
@@ -158,11 +119,11 @@ class Attribution:
         Raises
         ------
         ValueError
-            The components are sounds.
+            The components are sounds or values.
         """
         if self.spectrum is None:
-            raise ValueError("These components are sounds and have no map; explain with components='cells:quickshift', or with "
-                             "a method that looks inside.")  # fmt: skip
+            raise ValueError("These components are no cells and have no map; explain with components='cells:quickshift', or "
+                             "with a method that looks inside.")  # fmt: skip
         return self.values[self._target(target)].flatten()[self.spectrum.cell]
 
     def mask(self, name: str, *, target: int | str = 0, **options: float | str) -> Float[Tensor, "freq frame"]:
@@ -185,13 +146,20 @@ class Attribution:
         return sorted(present, key=lambda i: -signed[i])
 
     def component_audio(self, i: int) -> Recording:
-        """Return the sound of one component."""
+        """Return the sound of one component.
+
+        Raises
+        ------
+        ValueError
+            The components are values: no sound is made of them alone. `audible` gives what there is to hear.
+        """
         return self._sound([i], self.names[i])
 
     def listen(self, *, keep: Keep = "positive", top: int | None = None, target: int | str = 0) -> Recording | None:
         """Return the sound of what speaks for the target, against it, or all that does not speak for it.
 
-        Levels are those in the recording, nothing is normalised: "positive" and "rest" sum to the recording.
+        Levels are those in the recording, nothing is normalised: "positive" and "rest" sum to the recording. Values of vectors
+        are no sounds that sum to it: see `audible`.
 
         Parameters
         ----------
@@ -205,7 +173,7 @@ class Attribution:
         Returns
         -------
         Recording or None
-            None where there is no such component.
+            None where there is no such component, and where components are values.
         """
         if keep not in ("positive", "negative", "rest"):
             raise ValueError(f"listen keeps 'positive', 'negative' or 'rest'; got {keep!r}.")
@@ -214,9 +182,24 @@ class Attribution:
         chosen = self.ranked("negative" if keep == "negative" else "positive", target)[:top]
         if keep == "rest":
             chosen = [i for i in range(len(self.names)) if i not in set(chosen)]
-        return self._sound(chosen, f"{keep} for {self.targets[self._target(target)]}") if chosen else None
+        nothing = not chosen or self.vector is not None
+        return None if nothing else self._sound(chosen, f"{keep} for {self.targets[self._target(target)]}")
+
+    def audible(self) -> tuple[Audible, ...]:
+        """Return what each value of vectors is as sound: the clip with it lower and higher, or filtered to it.
+
+        Raises
+        ------
+        ValueError
+            The components are sounds or cells; `component_audio` gives those.
+        """
+        if self.vector is None:
+            raise ValueError("These components are no values of features; component_audio(i) gives their sounds.")
+        return self.vector.audible(self.recording)
 
     def _sound(self, chosen: Sequence[int], name: str) -> Recording:
+        if self.vector is not None:
+            raise ValueError(f"{name} is a value, not a part of the sound; attribution.audible() gives what there is to hear.")
         if self.spectrum is not None:
             return self._sound_of_cells(chosen, name)
         audio = self.parts[list(chosen)].sum(dim=0)

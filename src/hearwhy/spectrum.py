@@ -80,13 +80,14 @@ class Spectrum:
 
     def described(self) -> dict[str, Any]:
         """Return the front end and the window as JSON can hold them."""
-        return {"front_end": _described(self.front_end), "n_samples": self.n_samples}
+        return {"front_end": described(self.front_end), "n_samples": self.n_samples}
 
 
-def _described(front_end: Any) -> dict[str, Any]:
+def described(front_end: Any) -> dict[str, Any]:
+    """Return a front end as JSON can hold it."""
     inner = {f.name: getattr(front_end, f.name) for f in fields(front_end)}
     return {"type": type(front_end).__name__} | {
-        name: _described(value) if is_dataclass(value) else value for name, value in inner.items()
+        name: described(value) if is_dataclass(value) else value for name, value in inner.items()
     }
 
 

@@ -16,10 +16,12 @@ from torch import Tensor
 from hearwhy import audio as sound
 from hearwhy.components.cells import Numbered
 from hearwhy.components.parts import Parts
-from hearwhy.result import Added, Attribution, Keep, Parents
+from hearwhy.parents import Added, Parents
+from hearwhy.result import Attribution, Keep
 from hearwhy.spectrum import Masked, Spectrum, front_end_of
 from hearwhy.staging import Staging
 from hearwhy.types import Recording
+from hearwhy.vector import Vector
 
 VERSION = 1
 SPECTRUM = ("features", "cell", "floor")
@@ -30,6 +32,7 @@ TENSORS = (
 TUPLES = ("shape", "targets", "labels", "absent", "levels_db", "fidelity", "interaction_share")
 DESCRIBED = (*TUPLES, "names", "n_calls", "second_fill", "level_check", "settings")
 MAX_COMPONENT_FILES = 32  # above, segments, bands and tiles are made anew from the recording
+MAX_HEARD = 12  # values of vectors whose sound is written
 
 
 def save(attribution: Attribution, folder: str | Path) -> Path:
@@ -49,6 +52,7 @@ def save(attribution: Attribution, folder: str | Path) -> Path:
         (stage.path / "attribution.json").write_text(_encode(_description(attribution, gain, files)))
         arrays = {name: getattr(attribution, name) for name in TENSORS}
         arrays |= _spectrum_arrays(attribution) | _part_arrays(attribution)
+        arrays |= {} if attribution.vector is None else attribution.vector.as_tensors()
         np.savez_compressed(stage.path / "attribution.npz", **{k: v.numpy() for k, v in arrays.items() if v is not None})
     return folder
 
@@ -82,6 +86,7 @@ def load(folder: str | Path) -> Attribution:
     arrays_of = {name: tensors[name] for name in TENSORS if name in tensors}
     return Attribution(
         **arrays_of, **plain, **_of_parts(kept, tensors), recording=recording, spectrum=spectrum, masked=masks,
+        vector=None if kept.get("vector") is None else Vector.from_described(kept["vector"], tensors),
         sounds=lambda: _sounds(folder, kept, recording) if spectrum is None else spectrum.each(recording),
     )  # fmt: skip
 
@@ -138,6 +143,7 @@ def _description(attribution: Attribution, gain: float, files: list[str]) -> dic
         **{key: getattr(attribution, key) for key in DESCRIBED},
         "names": _plain_names(attribution.names),
         "spectrum": None if attribution.spectrum is None else attribution.spectrum.described(),
+        "vector": None if attribution.vector is None else attribution.vector.described(),
         "masked": [mask.described() for mask in attribution.masked],
         "parents": None if parents is None else {"names": parents.names, "of": parents.of},
         "added": None if added is None else {"names": added.names, "components": added.components},
@@ -157,10 +163,10 @@ def _write_audio(attribution: Attribution, folder: Path) -> tuple[float, list[st
         heard = attribution.listen(keep=keep)
         if heard is not None:
             sounds[f"{keep}.wav"] = heard
-    sounds |= {f"mask-{name}.wav": heard for name, heard in attribution.heard_masks().items()}
-    files = []
+    sounds |= {f"mask-{name}.wav": heard for name, heard in attribution.heard_masks().items()} | _audible(attribution)
+    files: list[str] = []
     made_again = attribution.settings.get("made_of_recording") or attribution.spectrum is not None
-    if len(attribution.names) <= MAX_COMPONENT_FILES or not made_again:
+    if attribution.vector is None and (len(attribution.names) <= MAX_COMPONENT_FILES or not made_again):
         for i, name in enumerate(attribution.names):
             files.append(f"{i + 1:02d}-{_slug(name)}.wav")
             sounds[files[-1]] = attribution.component_audio(i)
@@ -168,6 +174,19 @@ def _write_audio(attribution: Attribution, folder: Path) -> tuple[float, list[st
     for name, recording in sounds.items():
         sound.write(recording, folder / name, gain=gain)
     return gain, files
+
+
+def _audible(attribution: Attribution) -> dict[str, Recording]:
+    """What the strongest values are as sound."""
+    if attribution.vector is None:
+        return {}
+    strongest = attribution.values.abs().flatten(1).amax(dim=0).argsort(descending=True, stable=True)
+    found, rate = attribution.audible(), attribution.vector.front_end.sample_rate
+    return {
+        f"{i + 1:02d}-{_slug(attribution.names[i])}-{word}.wav": Recording(audio, rate, f"{attribution.names[i]} {word}")
+        for i in strongest[:MAX_HEARD].tolist()
+        for word, audio in found[i].sounds.items()
+    }
 
 
 def _read_back(path: Path, gain: float, kept: dict[str, Any]) -> Recording:

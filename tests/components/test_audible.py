@@ -7,10 +7,10 @@ import torch
 
 from hearwhy import Recording
 from hearwhy.classifiers.spectrogram import SpectrogramClassifier
-from hearwhy.components.audible import audible
 from hearwhy.components.background import Background
 from hearwhy.components.vectors import vectors
 from hearwhy.front_ends import FeatureTable, LogMel, Mfcc
+from hearwhy.vector import Vector
 from toys import noisy, tone
 
 MFCC = Mfcc(sample_rate=8000, n_mfcc=5, n_fft=512, hop_length=256, n_mels=40)
@@ -22,6 +22,10 @@ def made(front_end, recording, *, std=4.0, how=""):
     asked = SpectrogramClassifier(front_end, lambda x: x.mean(2)[:, :2], ("a", "b"), layout="batch freq frame",
                                   background=Background.of(values))  # fmt: skip
     return vectors(recording, asked, how)
+
+
+def audible(cells):
+    return Vector.of(cells).audible(cells.recording)
 
 
 def power_db(audio):

@@ -13,6 +13,7 @@ from torch import Tensor
 from hearwhy.classifiers.answers import HALF, ask, precision
 from hearwhy.classifiers.estimator import from_estimator, is_estimator
 from hearwhy.classifiers.layout import ANSWERS, AUDIO, FRAME_ANSWERS, arrange, check_layout, restore
+from hearwhy.classifiers.spectrogram import SpectrogramClassifier
 from hearwhy.types import Activation, Classifier
 
 ACTIVATIONS = ("softmax", "sigmoid", "probability")
@@ -183,4 +184,5 @@ def load(path: str) -> Classifier:
         ) from error
     except AttributeError as error:
         raise ValueError(f"py:{path}: module {module} has no attribute {attribute!r}.") from error
-    return from_callable(function, name=path)
+    # As it is: what wraps a callable would hide the front end, and with it everything that is explained of its features.
+    return checked(function) if isinstance(function, SpectrogramClassifier) else from_callable(function, name=path)

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hearwhy.cli.long import write_timeline
-from hearwhy.cli.options import AsJson, Audio, Device, Model, Out, Prompts, Quiet, Seed
+from hearwhy.cli.models import found_model
+from hearwhy.cli.options import AsJson, Audio, Background, Device, Fill, Model, Out, Prompts, Quiet, Seed
 from hearwhy.progress import progress, say
 
 if TYPE_CHECKING:
@@ -58,10 +59,11 @@ def explain(
             "--method", help="NAME or NAME(option=value); see `hearwhy list methods`. kernel_shap, or owen for A / PART:B."
         ),
     ] = None,
-    fill: Annotated[
-        str, typer.Option("--fill", help="What stands where something was removed: silence, noise, or a path.")
-    ] = "silence",
-    second_fill: Annotated[str, typer.Option("--second-fill", help="Ask again under this fill; none: do not.")] = "noise",
+    fill: Fill = None,
+    second_fill: Annotated[
+        str, typer.Option("--second-fill", help="Ask again under this fill; other: noise, of vectors conditional; none.")
+    ] = "other",
+    background: Background = None,
     scale: Annotated[str | None, typer.Option("--scale", help="log_odds, probability or logit.")] = None,
     n_samples: Annotated[int | None, typer.Option("--n-samples", help="Masks that a sampling method asks about.")] = None,
     interactions: Annotated[
@@ -86,25 +88,25 @@ def explain(
     quiet: Quiet = False,
 ) -> None:
     """Explain a model's decision on a recording: a page, a plot, sounds and numbers."""
-    from hearwhy import classifier
     from hearwhy import explain as explain_recording
+    from hearwhy.components.recipe import OTHER
     from hearwhy.explain import default_method
     from hearwhy.staging import check_folder
 
     check_folder(out)  # before the work, not after it
     if n_samples is not None:
         method = _with_option(method or default_method(components), "n_samples", n_samples)
-    other = "silence" if second_fill == fill else second_fill
-    named = classifier(model, prompts=prompts) if prompts else model
+    named = found_model(model, prompts=prompts, background=background, quiet=quiet or as_json)
+    second = OTHER if second_fill == fill else second_fill
     options: dict[str, Any] = {
         "components": components, "target": target, "method": method, "fill": fill, "scale": scale, "seed": seed,
-        "second_fill": None if other in ("none", fill) else other, "device": device, "window_s": window, "overlap": overlap,
+        "second_fill": None if second == "none" else second, "device": device, "window_s": window, "overlap": overlap,
         "mask": mask, "add": _donors(add), "interactions": interactions,
     }  # fmt: skip
     with progress("Asking the model", quiet=quiet or as_json) as told:
         ask: Callable[..., Any] = partial(explain_recording, named, progress=told, **options)
         if per_window:
-            how = {"start": start, "duration": duration, "model": model, "prompts": prompts, **options}
+            how = {"start": start, "duration": duration, "model": model, "prompts": prompts, "data": background, **options}
             found: Attribution | Timeline = write_timeline(ask, audio, out, n_windows=_n_windows(windows), how=how)
         else:
             attribution: Attribution = ask(_whole(audio, start, duration))

@@ -4,12 +4,27 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from hearwhy.cli.options import Device, Out, Quiet, Seed
 from hearwhy.progress import progress, say
+
+
+def found_model(model: str, *, prompts: list[str], background: Path | None, quiet: bool) -> Any:
+    """Return the model by its name, or the classifier where prompts or a background say more about it."""
+    if not prompts and background is None:
+        return model
+    from hearwhy import classifier
+
+    found = classifier(model, prompts=prompts) if prompts else classifier(model)
+    if background is None:
+        return found
+    from hearwhy.datasets import with_background_of
+
+    with progress("Reading the background", quiet=quiet) as told:
+        return with_background_of(found, background, progress=told)
 
 
 def fetch(

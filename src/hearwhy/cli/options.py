@@ -16,4 +16,16 @@ Model = Annotated[str, typer.Option("--model", help="What to explain; see `hearw
 Prompts = Annotated[
     list[str], typer.Option("--prompts", help="What a model of sound and text shall tell apart; give it once for each.")
 ]
+Fill = Annotated[
+    str | None,
+    typer.Option(
+        "--fill",
+        help="What stands where something was removed: silence, noise, or a path; of vectors also mean, rows or conditional. "
+        "Silence, of vectors the mean.",
+    ),
+]
+Background = Annotated[
+    Path | None,
+    typer.Option("--background", help="Of vectors: a dataset whose recordings say what values usually are."),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")]

@@ -2,8 +2,8 @@
 
 ``sources:stems=DIR``, ``sources:hpss`` and other separators, ``segments:N``, ``bands:N``, ``tiles:FxT``; ``A * B`` is the
 product, ``A / drums:bands:6`` splits one part again. ``cells:quickshift``, ``cells:slic=N``, ``cells:felzenszwalb``,
-``cells:tiles=FxT`` and ``features`` divide the spectrogram of a model that has a front end. A new kind is one function here and
-one line in `KINDS`.
+``cells:tiles=FxT`` and ``features`` divide the spectrogram of a model that has a front end, ``vector`` the features that it is
+given into their rows. A new kind is one function here and one line in `KINDS`.
 """
 
 from __future__ import annotations
@@ -23,12 +23,14 @@ from hearwhy.components.fills import FILLS, noise_floor, with_fill
 from hearwhy.components.parts import ABSENT_DB, Parts, product
 from hearwhy.components.segments import segments
 from hearwhy.components.sources import sources
+from hearwhy.components.vectors import vectors
 from hearwhy.separators import conversions, separate, usage
 from hearwhy.types import Classifier, Recording
 
 __all__ = [
     "ABSENT_DB", "FILLS", "KINDS", "Cells", "Parts", "asks_for_stems", "bands", "cells", "components", "drilled", "is_drilled",
-    "is_of_features", "noise_floor", "product", "segments", "sources", "tiles", "with_donors", "with_fill",
+    "is_of_features", "is_vector", "noise_floor", "product", "segments", "sources", "tiles", "vectors", "with_donors",
+    "with_fill",
 ]  # fmt: skip
 
 
@@ -54,14 +56,14 @@ def components(
     recording
         What to take apart.
     classifier
-        Whose spectrogram is divided, for ``cells:`` and ``features``; the others need none.
+        Whose spectrogram is divided, for ``cells:``, ``features`` and ``vector``; the others need none.
     stems
         True sources, name to waveform (channel, time), that ``sources:stems`` without a folder stands for.
 
     Returns
     -------
     Parts or Cells
-        Waveforms that add up to the recording, or cells of its spectrogram.
+        Waveforms that add up to the recording, or cells or rows of what the classifier's network is given.
 
     Raises
     ------
@@ -98,18 +100,29 @@ def is_drilled(spec: str) -> bool:
 
 
 def is_of_features(spec: str) -> bool:
-    """Return whether a spec divides a spectrogram, for which the classifier is needed."""
-    return spec.strip().partition(":")[0] in ("cells", "features")
+    """Return whether a spec divides what a network is given, for which the classifier is needed."""
+    return is_vector(spec) or _kind(spec) in ("cells", "features")
+
+
+def is_vector(spec: str) -> bool:
+    """Return whether a spec makes a component of every row of the features."""
+    return _kind(spec) == "vector"
+
+
+def _kind(spec: str) -> str:
+    return re.split(r"[:\s]", spec.strip(), maxsplit=1)[0]
 
 
 def _cells(spec: str, recording: Recording, classifier: Classifier | None) -> Cells:
     kind, _, how = spec.partition(":")
     if " * " in spec or " / " in spec or (kind == "features" and how):
         raise ValueError(
-            f"Cells of a spectrogram cannot be multiplied or split again, and features take nothing; got {spec!r}."
+            f"What divides a model's own features cannot be multiplied or split again, and features take nothing; got {spec!r}."
         )
     if classifier is None:
-        raise ValueError(f"{spec} divides the spectrogram of a model: give the classifier too.")
+        raise ValueError(f"{spec} divides what a model is given: give the classifier too.")
+    if kind == "vector":
+        return vectors(recording, classifier, how)
     return cells(recording, classifier, "every" if kind == "features" else how)
 
 
@@ -201,4 +214,6 @@ USAGE = {
     "cells:quickshift": "patches of alike bins of the model's own spectrogram; also cells:slic=N, cells:felzenszwalb",
     "cells:tiles=FxT": "a grid over the model's own spectrogram",
     "features": "every bin of the model's own spectrogram, for methods that use its slope",
+    "vector": "every row of the model's own features; vector:mfcc=40 says how many, fewer make groups of neighbours",
+    "vector:features": "every feature of a table, the twelve values of chroma as one",
 }

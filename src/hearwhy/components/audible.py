@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,12 +11,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from hearwhy.components.background import Background
-from hearwhy.components.cells import Cells, heard
+from hearwhy import audio as sound
 from hearwhy.front_ends import FeatureTable, FrontEnd, LogMel, LogStft, Mfcc
 from hearwhy.front_ends.mfcc import cosines
 from hearwhy.front_ends.naming import feature_names
 from hearwhy.front_ends.rendering import render
+from hearwhy.types import Recording
 
 CLICK_HZ, CLICK_S = 1000.0, 0.02
 NONE = "no sound of its own: very different sounds share this number"
@@ -39,21 +39,34 @@ class Audible:
     words: str
 
 
-def audible(cells: Cells) -> tuple[Audible, ...]:
+def audible(
+    recording: Recording, front_end: FrontEnd, rows: Sequence[Sequence[int]], spread: Float[Tensor, " component"]
+) -> tuple[Audible, ...]:
     """Return what each component of vectors is as sound, one a component; costs no model call.
 
     An MFCC is a ripple of the spectrum: it is turned up and down in the clip's own complex spectrogram. A mel band, a pitch
     and a bin are the clip filtered; the level is the clip softer and louder; tempo is a track of clicks. Centroid, roll-off,
     bandwidth, flatness, contrast and the rate of zero crossings have no sound: very different sounds share such a number.
+
+    Parameters
+    ----------
+    recording
+        The clip.
+    front_end
+        What made its features.
+    rows
+        Numbers of the features that each component is made of.
+    spread
+        Standard deviation of each component over some clips; NaN where it is not known.
     """
-    front_end, background = _plain(cells.classifier.front_end), cells.classifier.background
-    audio = heard(cells.recording, cells.classifier)[0]
+    front_end = _plain(front_end)
+    audio = sound.resample(sound.remix(recording.audio, 1), recording.sample_rate, front_end.sample_rate)[0]
     length = getattr(front_end, "length", None)
     if length is not None:  # what lies behind the last frame is not heard
         audio = audio[: (length - 1) * front_end.hop_length + front_end.n_fft // 2]  # type: ignore[attr-defined]
     _, names = feature_names(front_end)
-    rows = [torch.nonzero(cells.cell[:, 0] == i)[:, 0].tolist() for i in range(len(cells.names))]
-    return tuple(_audible(front_end, background, audio, (mine, [names[i] for i in mine])) for mine in rows)
+    spreads = (None if math.isnan(std) else std for std in spread.tolist())
+    return tuple(_audible(front_end, audio, [names[i] for i in mine], std) for mine, std in zip(rows, spreads, strict=True))
 
 
 def _plain(front_end: FrontEnd) -> FrontEnd:
@@ -61,18 +74,16 @@ def _plain(front_end: FrontEnd) -> FrontEnd:
     return front_end if inner is None else _plain(inner)
 
 
-def _audible(front_end: FrontEnd, background: Background | None, audio: Tensor, rows: tuple[list[int], list[str]]) -> Audible:
-    numbers, names = rows
+def _audible(front_end: FrontEnd, audio: Tensor, names: list[str], spread: float | None) -> Audible:
     word = names[0].split()[0]
-    spread = None if background is None else background.std[numbers]
     if word in ("mel", "stft", "chroma"):
         bands = _bands(front_end) if word == "mel" else front_end
         return Audible({"alone": _alone(bands, audio, names)}, "the clip, filtered to this")
-    if spread is None or len(numbers) > 1:
-        return Audible({}, NONE if word not in MOVED else "no sound: how much it usually varies is not known")
-    if word not in MOVED:
+    if word not in MOVED or len(names) > 1:
         return Audible({}, NONE)
-    moved = MOVED[word](front_end, audio, names[0], float(spread[0]))
+    if spread is None:
+        return Audible({}, "no sound: how much it usually varies is not known")
+    moved = MOVED[word](front_end, audio, names[0], spread)
     return Audible(dict(zip(("lower", "higher"), moved, strict=True)), "one standard deviation lower and higher")
 
 
@@ -136,7 +147,6 @@ def _alone(front_end: FrontEnd, audio: Tensor, names: list[str]) -> Tensor:
 def _pitches(front_end: FrontEnd, audio: Tensor, names: list[str]) -> Tensor:
     from librosa.filters import chroma
 
-    from hearwhy import audio as sound
     from hearwhy.front_ends.table import PITCHES
 
     assert isinstance(front_end, FeatureTable)

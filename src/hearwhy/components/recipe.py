@@ -12,6 +12,8 @@ from hearwhy.components.fills import with_fill
 from hearwhy.components.parts import Parts
 from hearwhy.types import Classifier, Recording
 
+OTHER = "other"
+
 
 @dataclass(frozen=True, eq=False)
 class Recipe:
@@ -22,8 +24,8 @@ class Recipe:
     components
         A spec, or parts made before.
     fill, second_fill
-        What stands where something was removed, and in the repetition; None: silence or what parts made before have, and no
-        repetition.
+        What stands where something was removed, and in the repetition; None: silence, the background's mean of vectors or what
+        parts made before have, and no repetition. The second may be `OTHER`: what is usual and differs from the first.
     classifier
         Whose spectrogram is divided, where a spec divides one.
     donors
@@ -40,7 +42,7 @@ class Recipe:
     def how(self) -> str:
         """Say in a line how recordings are taken apart."""
         spec = self.components if isinstance(self.components, str) else f"parts {', '.join(self.components.names)}"
-        return f"{spec} filled with {self.fill or 'silence'}, then {self.second_fill or 'nothing else'}"
+        return f"{spec} filled with {self.fill or 'what is usual'}, then {self.second_fill or 'nothing else'}"
 
     def of(self, recording: Recording) -> tuple[AnyParts, AnyParts | None]:
         """Return a recording's parts under the first fill, and under the second."""
@@ -50,8 +52,16 @@ class Recipe:
             else self.components
         )
         first = made if self.fill is None else with_fill(made, self.fill)
-        second = None if self.second_fill is None else with_fill(made, self.second_fill)
+        second = None if self.second_fill is None else with_fill(made, self._second(made))
         return self._with_donors(first), None if second is None else self._with_donors(second)
+
+    def _second(self, made: AnyParts) -> str:
+        """Return the second fill: for vectors with a background what the rest lets expect, else noise; never the first."""
+        if self.second_fill != OTHER:
+            return str(self.second_fill)
+        if isinstance(made, Cells) and made.domain == "vector" and made.classifier.background is not None:
+            return "conditional" if self.fill != "conditional" else "mean"
+        return "noise" if self.fill != "noise" else "silence"
 
     def _with_donors(self, parts: AnyParts) -> AnyParts:
         if not self.donors:

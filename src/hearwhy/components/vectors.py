@@ -74,15 +74,14 @@ def with_background(cells: Cells, kind: str) -> Cells:
             f"The fill {kind} needs to know what values usually are, and {cells.classifier.name} has no background: give "
             "--background DATA, or the fill silence."
         )
-    told = f"{kind} of {background.source}"
+    told = f"{len(background.rows)} typical rows of {background.source}" if kind == "rows" else f"{kind} of {background.source}"
     if kind == "conditional":
         return replace(cells, fills=(shifted(cells.features, background.mean),), fill_names=(told,), fill_weights=None,
                        conditional=lambda mask: _expected(cells, background, mask))  # fmt: skip
     rows = background.mean[None] if kind == "mean" else background.rows
     fills = tuple(shifted(cells.features, row) for row in rows)
-    names = (told,) if kind == "mean" else tuple(f"{told}, {i + 1}" for i in range(len(rows)))
     weights = None if kind == "mean" else tuple(background.weights.tolist())
-    return replace(cells, fills=fills, fill_names=names, fill_weights=weights, conditional=None)
+    return replace(cells, fills=fills, fill_names=(told,) * len(fills), fill_weights=weights, conditional=None)
 
 
 def shifted(features: Tensor, means: Tensor) -> Tensor:

@@ -7,15 +7,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from hearwhy.datasets.background import with_background_of
     from hearwhy.datasets.items import Dataset, Item
     from hearwhy.datasets.multitrack import mixture_gap
     from hearwhy.datasets.reading import checked, read
     from hearwhy.datasets.splitting import shares, split
 
-__all__ = ["Dataset", "Item", "checked", "demo_song", "mixture_gap", "read", "shares", "split"]
+__all__ = ["Dataset", "Item", "checked", "demo_song", "mixture_gap", "read", "shares", "split", "with_background_of"]
 _HOME = {
     "Dataset": "items", "Item": "items", "checked": "reading", "mixture_gap": "multitrack", "read": "reading",
-    "shares": "splitting", "split": "splitting",
+    "shares": "splitting", "split": "splitting", "with_background_of": "background",
 }  # fmt: skip
 
 

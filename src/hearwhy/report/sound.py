@@ -8,7 +8,6 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -78,8 +77,7 @@ def level_db(audio: Tensor, power: float) -> float | None:
 
 def components_of(attribution: Attribution) -> Tensor | None:
     """Return the waveforms of the components, (component, channel, time); None where they have none."""
-    parts: Any = attribution.parts  # values of a feature vector have no sound
-    return parts
+    return None if attribution.vector is not None else attribution.parts
 
 
 def mixing_bank(attribution: Attribution) -> Bank:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from hearwhy.parents import Added
 from hearwhy.report.case import Case, top
 from hearwhy.report.words import Name, Sentence, listing, probability, say
-from hearwhy.result import Added
 
 
 def supposed(case: Case, added: Added, mean: str = "") -> Sentence:
