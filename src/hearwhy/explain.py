@@ -21,7 +21,7 @@ from hearwhy.components import is_drilled, is_of_features, is_vector
 from hearwhy.components.cells import AnyParts, Cells
 from hearwhy.components.donors import Donor
 from hearwhy.components.parts import Parts
-from hearwhy.components.recipe import OTHER, Recipe
+from hearwhy.components.recipe import Recipe, second_fill_for
 from hearwhy.mapping import attribute_any
 from hearwhy.masks import parse_mask
 from hearwhy.plan import Meter, Plan, Progress, expected_calls
@@ -179,9 +179,8 @@ def explain(
     plan = Plan(called, name, options, entry, tuple(wanted), on, seed, device, batch_size, listening, mask=mask,
                 n_interactions=interactions)  # fmt: skip
     meter = Meter(progress, 0)
-    if second_fill == OTHER and entry.asks != "score":
-        second_fill = "noise"  # what is expected given the rest has no slope
-    recipe = Recipe(_components(components, entry, mask), fill, second_fill, model, add or {})
+    second = second_fill_for(entry.asks, second_fill)
+    recipe = Recipe(_components(components, entry, mask), fill, second, model, add or {})
     if per_window:
         _check_windowed(recipe)
         with nullcontext(recording) if isinstance(recording, Recording) else sound.Stream(recording) as heard:

@@ -175,7 +175,7 @@ def test_the_same_seed_gives_the_same_to_the_bit_and_another_does_not(confounded
     [
         ({"n_networks": 1}, "n_networks is at least 2; got 1"),
         ({"n_recordings": 0}, "n_recordings is at least 1"),
-        ({"taking": Taking(fill="noise")}, "another one than the first; got 'noise' twice"),
+        ({"taking": Taking(fill="noise", second_fill="noise")}, "another one than the first; got 'noise' twice"),
     ],
 )
 def test_too_little_is_refused(wrong, match):

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import typer
 
 from hearwhy.cli.long import Interrupted
-from hearwhy.cli.options import AsJson, Device, Model, Prompts, Quiet, Seed
+from hearwhy.cli.models import found_model
+from hearwhy.cli.options import AsJson, Background, Device, Fill, Model, Prompts, Quiet, Seed
 from hearwhy.progress import progress, say
 
 if TYPE_CHECKING:
@@ -29,8 +30,11 @@ def sanity(
         typer.Option("--components", help="See `hearwhy list components`; sources:stems are those that the data set knows."),
     ] = None,
     target: Annotated[str, typer.Option("--target", help="See `hearwhy list targets`; one.")] = "top",
-    fill: Annotated[str, typer.Option("--fill", help="What stands where something was removed.")] = "silence",
-    second_fill: Annotated[str, typer.Option("--second-fill", help="What else might stand there.")] = "noise",
+    fill: Fill = None,
+    second_fill: Annotated[
+        str, typer.Option("--second-fill", help="What else might stand there; other: noise, of vectors conditional.")
+    ] = "other",
+    background: Background = None,
     scale: Annotated[str | None, typer.Option("--scale", help="log_odds, probability or logit.")] = None,
     split: Annotated[str | None, typer.Option("--split", help="Only this part of the data set: train, test, a fold.")] = None,
     stems: Annotated[str | None, typer.Option("--stems", help="Mix only these, separated by commas: piano,drums,bass.")] = None,
@@ -63,7 +67,7 @@ def sanity(
         seed=seed, device=device,
     )  # fmt: skip
     dataset = read(data, split=split, stems=[name.strip() for name in stems.split(",")] if stems else None)
-    named = classifier(model, prompts=prompts)
+    named = classifier(found_model(model, prompts=prompts, background=background, quiet=quiet or as_json))
     found = _examine(named, dataset, question, out, called=model, quiet=quiet or as_json)
     if as_json:
         print(json.dumps(found.as_json(), allow_nan=False))

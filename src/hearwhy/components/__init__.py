@@ -120,7 +120,7 @@ def _cells(spec: str, recording: Recording, classifier: Classifier | None) -> Ce
             f"What divides a model's own features cannot be multiplied or split again, and features take nothing; got {spec!r}."
         )
     if classifier is None:
-        raise ValueError(f"{spec} divides what a model is given: give the classifier too.")
+        raise ValueError(f"{spec} divides what a model is given: give the classifier too, or use `hearwhy explain --model`.")
     if kind == "vector":
         return vectors(recording, classifier, how)
     return cells(recording, classifier, "every" if kind == "features" else how)

@@ -15,6 +15,26 @@ from hearwhy.types import Classifier, Recording
 OTHER = "other"
 
 
+def second_fill_for(asks: str, second_fill: str | None) -> str | None:
+    """Return the second fill for a method that asks for `asks`: what the rest lets expect has no slope in a mask."""
+    return "noise" if second_fill == OTHER and asks != "score" else second_fill
+
+
+def filled(made: AnyParts, fill: str | None, second_fill: str | None) -> tuple[AnyParts, AnyParts | None]:
+    """Return parts under a fill and under a second one, as a `Recipe` has them."""
+    first = made if fill is None else with_fill(made, fill)
+    if second_fill is None:
+        return first, None
+    return first, with_fill(made, _other_than(fill, made) if second_fill == OTHER else second_fill)
+
+
+def _other_than(fill: str | None, made: AnyParts) -> str:
+    """What the rest lets expect, for vectors that know what is usual, else noise; never the first fill."""
+    if isinstance(made, Cells) and made.domain == "vector" and made.classifier.background is not None:
+        return "conditional" if fill != "conditional" else "mean"
+    return "noise" if fill != "noise" else "silence"
+
+
 @dataclass(frozen=True, eq=False)
 class Recipe:
     """How recordings are taken apart.
@@ -51,17 +71,8 @@ class Recipe:
             if isinstance(self.components, str)
             else self.components
         )
-        first = made if self.fill is None else with_fill(made, self.fill)
-        second = None if self.second_fill is None else with_fill(made, self._second(made))
+        first, second = filled(made, self.fill, self.second_fill)
         return self._with_donors(first), None if second is None else self._with_donors(second)
-
-    def _second(self, made: AnyParts) -> str:
-        """Return the second fill: for vectors with a background what the rest lets expect, else noise; never the first."""
-        if self.second_fill != OTHER:
-            return str(self.second_fill)
-        if isinstance(made, Cells) and made.domain == "vector" and made.classifier.background is not None:
-            return "conditional" if self.fill != "conditional" else "mean"
-        return "noise" if self.fill != "noise" else "silence"
 
     def _with_donors(self, parts: AnyParts) -> AnyParts:
         if not self.donors:

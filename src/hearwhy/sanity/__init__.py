@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from torch import Tensor
 
+from hearwhy.attributing import fill_told
 from hearwhy.attribution.parsing import parse_method
 from hearwhy.check.subject import on_device
 from hearwhy.classifiers.callable import classifier_module, name_of
+from hearwhy.components.recipe import second_fill_for
 from hearwhy.datasets.items import Dataset
 from hearwhy.plan import Plan
 from hearwhy.sanity import controls, repeats
@@ -119,16 +121,20 @@ def sanity(
     """
     on_device(classifier, question.device)
     plan = _plan(classifier, question)
+    second = second_fill_for(plan.entry.asks, question.taking.second_fill)
+    question = replace(question, taking=replace(question.taking, second_fill=str(second)))
     items = spread_out(data, question.n_recordings)
     spec = spec_of(items, question.taking, plan.entry)
     cases, problems = _cases(items, classifier, spec, question)
+    if (fill := fill_told(cases[0].parts)) == fill_told(cases[0].other):
+        raise ValueError(f"The second fill is to be another one than the first; got {fill} twice.")
     problems = [*problems, *((name, why) for name, why in data.problems)]
     bench = Bench(cases, plan, memory=memory and memory / _identity(classifier, cases, question))
     structure = _layers(bench, classifier)
     _count(bench, structure, question, progress)
     trained = [bench.explain(case, classifier, "the model").values[0] for case in cases]
     findings = tuple(_findings(bench, classifier, structure, question, trained))
-    about = _about(classifier, question, plan, spec, len(cases))
+    about = _about(classifier, question, plan, spec, cases)
     rows = tuple(_row(case, values) for case, values in zip(cases, trained, strict=True))
     return Sanity(about, rows, findings, tuple(problems))
 
@@ -194,7 +200,7 @@ def _findings(
     yield _labels(bench, question)
     yield repeats.seeds(bench, model, n_seeds=question.n_seeds)
     yield repeats.gradient(bench, model)
-    yield repeats.second_fill(bench, model, trained, fills=(question.taking.fill, question.taking.second_fill))
+    yield repeats.second_fill(bench, model, trained)
     yield repeats.levels(bench, model, trained)
     yield controls.same_answers(bench, trained)
     yield controls.other_target(bench, model, trained)
@@ -244,11 +250,11 @@ def _identity(classifier: Classifier, cases: Sequence[Case], question: Question)
     return digest.hexdigest()[:16]
 
 
-def _about(classifier: Classifier, question: Question, plan: Plan, spec: str, n: int) -> dict[str, Any]:
+def _about(classifier: Classifier, question: Question, plan: Plan, spec: str, cases: Sequence[Case]) -> dict[str, Any]:
     return {
         "model": name_of(classifier), "fingerprint": classifier.fingerprint, "method": question.method,
-        "options": dict(plan.options), "components": spec, "target": question.taking.target, "fill": question.taking.fill,
-        "second_fill": question.taking.second_fill, "scale": plan.scale, "seed": question.seed, "n_recordings": n,
+        "options": dict(plan.options), "components": spec, "target": question.taking.target, "fill": fill_told(cases[0].parts),
+        "second_fill": fill_told(cases[0].other), "scale": plan.scale, "seed": question.seed, "n_recordings": len(cases),
         "n_networks": question.n_networks, "n_seeds": question.n_seeds,
     }  # fmt: skip
 

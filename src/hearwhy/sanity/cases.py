@@ -15,10 +15,11 @@ from hearwhy import audio as sound
 from hearwhy.asking import Predict
 from hearwhy.attribution import Entry
 from hearwhy.check.subject import LONGEST_S, _loudest
-from hearwhy.components import asks_for_stems, with_fill
+from hearwhy.components import asks_for_stems
 from hearwhy.components import components as make_components
 from hearwhy.components.cells import AnyParts, Cells
 from hearwhy.components.parts import Parts
+from hearwhy.components.recipe import OTHER, filled
 from hearwhy.datasets.items import Dataset, Item
 from hearwhy.separators import stems as stem_files
 from hearwhy.targets import chosen
@@ -90,13 +91,13 @@ class Taking:
     target
         As ``hearwhy explain`` takes it; the first where it names several.
     fill, second_fill
-        What stands where something was removed, and what else might.
+        What stands where something was removed, and what else might, as `hearwhy.components.recipe.Recipe` has them.
     """
 
     components: str | None = None
     target: str = "top"
-    fill: str = "silence"
-    second_fill: str = "noise"
+    fill: str | None = None
+    second_fill: str = OTHER
 
 
 def spread_out(dataset: Dataset, n: int) -> list[Item]:
@@ -145,9 +146,11 @@ def case_of(item: Item, classifier: Classifier, spec: str, taking: Taking, *, de
     parts = make_components(asked, recording, classifier=classifier, stems=cut)
     rate = recording.sample_rate
     labels = _labels(recording, classifier, taking.target, device)
+    first, second = filled(parts, taking.fill, taking.second_fill)
+    assert second is not None
     return Case(
         name=item.name, group=item.group, span=f"{start / rate:.2f}-{(start + n_samples) / rate:.2f} s",
-        parts=with_fill(parts, taking.fill), other=with_fill(parts, taking.second_fill), target=labels[0], rival=labels[1],
+        parts=first, other=second, target=labels[0], rival=labels[1],
     )  # fmt: skip
 
 
@@ -183,4 +186,4 @@ def _labels(recording: Recording, classifier: Classifier, target: str, device: s
 
 def is_tiled(parts: AnyParts) -> bool:
     """Whether components of several recordings stand for the same thing, so that they may be counted."""
-    return not isinstance(parts, Cells) or parts.spec.startswith("cells:tiles")
+    return not isinstance(parts, Cells) or parts.domain == "vector" or parts.spec.startswith("cells:tiles")

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from hearwhy import audio as sound
+from hearwhy.attributing import fill_told
 from hearwhy.attribution.sampling import N_SAMPLES, fits
 from hearwhy.check.gradients import check_masks
 from hearwhy.classifiers.callable import CallableClassifier, name_of
@@ -113,11 +114,12 @@ def _seeds(bench: Bench, both: Agreement, errors: list[float], n_seeds: int) -> 
                    details={"rows": both.rows, "same_top": both.same_top.as_json(), "stderr_ratio": ratio})  # fmt: skip
 
 
-def second_fill(bench: Bench, model: Classifier, trained: Values, *, fills: tuple[str, str]) -> Finding:
+def second_fill(bench: Bench, model: Classifier, trained: Values) -> Finding:
     """Return whether the explanation is the same where something else stands for what was removed."""
     found = [bench.explain(case, model, "second fill", parts=case.other).values[0] for case in bench.cases]
     both = agreement(bench.cases, trained, found, seed=bench.plan.seed)
-    text = (f"With {fills[1]} instead of {fills[0]} in the place of what was removed the order of the components agrees by "
+    first, second = (fill_told(parts) for parts in (bench.cases[0].parts, bench.cases[0].other))
+    text = (f"With {second} instead of {first} in the place of what was removed the order of the components agrees by "
             f"{both.ranks}, the most important one is the same in {both.same_top} of the recordings: " + (
             "the verdict stands." if both.state == "passed" else
             "part of the verdict hangs on the fill; read only what both share." if both.state == "warning" else
@@ -128,7 +130,7 @@ def second_fill(bench: Bench, model: Classifier, trained: Values, *, fills: tupl
 def levels(bench: Bench, model: Classifier, trained: Values) -> Finding:
     """Return whether the explanation is the same where every mix is as loud as the whole recording."""
     if any(isinstance(case.parts, Cells) for case in bench.cases):
-        return without("level", "Cells of a spectrogram are not mixed as sound, so mixes have no level to match.")
+        return without("level", "What a network is given of it is not mixed as sound, so mixes have no level to match.")
     found = [bench.explain(case, level_matched(model, case), "level-matched").values[0] for case in bench.cases]
     both = agreement(bench.cases, trained, found, seed=bench.plan.seed)
     text = (f"With every mix brought to the level of the whole recording the order of the components agrees by {both.ranks}, "
