@@ -1,5 +1,7 @@
 """Each check against a model whose virtue or fault is planted."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from sanity_scenes import (
@@ -18,7 +20,10 @@ from sanity_scenes import (
     told,
 )  # fmt: skip
 
+from hearwhy.classifiers.spectrogram import SpectrogramClassifier
+from hearwhy.components.background import Background
 from hearwhy.datasets.items import Dataset
+from hearwhy.front_ends import Mfcc
 from hearwhy.sanity import Question, Taking, sanity
 
 FORGETTING = ("untrained networks", "layer by layer", "most important")
@@ -218,3 +223,18 @@ def test_interrupted_work_goes_on_where_it_stopped_with_the_same_numbers(tmp_pat
 def test_what_was_kept_of_other_weights_is_not_taken(tmp_path):
     first, other = (sanity(Confounded(part), songs(2), question(), memory=tmp_path) for part in ("low", "top"))
     assert first["most important"].details["top"] == "low" and other["most important"].details["top"] == "top"
+
+
+def test_values_of_features_are_asked_again_given_the_rest_and_are_the_same_thing_in_every_recording():
+    """A linear network: its values hang on its weights, and what the rest lets expect changes them."""
+    front_end = Mfcc(sample_rate=8000, n_mfcc=4, n_fft=512, hop_length=256, n_mels=20)
+    torch.manual_seed(0)
+    network = torch.nn.Sequential(torch.nn.AdaptiveAvgPool1d(1), torch.nn.Flatten(), torch.nn.Linear(4, 2)).eval()
+    rows = torch.randn(40, 4, generator=torch.Generator().manual_seed(0)) * 20
+    rows[:, 1] = rows[:, 0] + rows[:, 2]  # so that what is left tells of what is gone
+    model = SpectrogramClassifier(front_end, network, ("a", "b"), layout="batch freq frame", background=Background.of(rows))
+    asked = replace(question(n_networks=3), taking=Taking("vector:mfcc=4", "a"))
+    found = sanity(model, songs(), asked)
+    assert (found.about["fill"], found.about["second_fill"]) == ("mean of background", "conditional of background")
+    assert found["most important"].state != "does not apply" and found["level"].state == "does not apply"
+    assert "With conditional of background instead of mean of background" in found["second fill"].text
