@@ -1,4 +1,4 @@
-"""captum's and shap's estimators, as close to equal calls as they allow; each is given its best documented setting."""
+"""captum's, shap's and lime's estimators, as close to equal calls as they allow, in the settings that serve them best."""
 
 from __future__ import annotations
 
@@ -36,7 +36,11 @@ def captum_kernel_shap(s: Scene, masks: int, seed: int) -> Tensor:
 def captum_shapley_sampling(s: Scene, masks: int, seed: int) -> Tensor:
     from captum.attr import ShapleyValueSampling
 
-    return ShapleyValueSampling(_forward(s)).attribute(**_ends(s), n_samples=max(1, masks // s.n))[0].double()
+    return (
+        ShapleyValueSampling(_forward(s))
+        .attribute(**_ends(s), n_samples=max(1, masks // s.n), perturbations_per_eval=ROWS)[0]
+        .double()
+    )
 
 
 def captum_lime(s: Scene, masks: int, seed: int) -> Tensor:
@@ -55,13 +59,17 @@ def captum_lime(s: Scene, masks: int, seed: int) -> Tensor:
     return base.attribute(torch.ones(1, s.n), n_samples=masks, perturbations_per_eval=ROWS)[0].double()
 
 
-def shap_kernel(s: Scene, masks: int, seed: int) -> Tensor:
-    """``l1_reg=0``: by default it would set components to 0 by lasso."""
-    import shap
+def shap_kernel(l1_reg: str | int) -> Callable[[Scene, int, int], Tensor]:
+    """``l1_reg=0`` keeps every component; "aic" and "bic" let a lasso choose; the default keeps the ten largest."""
 
-    explainer = shap.KernelExplainer(_rows(s), np.zeros((1, s.n)))
-    found = explainer.shap_values(np.ones((1, s.n)), nsamples=masks - 2, l1_reg=0, silent=True)
-    return torch.from_numpy(np.asarray(found)[0])
+    def values(s: Scene, masks: int, seed: int) -> Tensor:
+        import shap
+
+        explainer = shap.KernelExplainer(_rows(s), np.zeros((1, s.n)))
+        found = explainer.shap_values(np.ones((1, s.n)), nsamples=masks - 2, l1_reg=l1_reg, silent=True)
+        return torch.from_numpy(np.asarray(found)[0])
+
+    return values
 
 
 def shap_permutation(s: Scene, masks: int, seed: int) -> Tensor:
@@ -82,11 +90,32 @@ def shap_partition(s: Scene, masks: int, seed: int) -> Tensor:
     return torch.from_numpy(explainer(np.ones((1, s.n)), max_evals=masks, silent=True).values[0])
 
 
+def lime_image(s: Scene, masks: int, seed: int) -> Tensor:
+    """A picture of one row, each pixel a superpixel; plain least squares instead of its ridge, so that it aims at the same."""
+    from lime import lime_image as package
+    from sklearn.linear_model import LinearRegression
+
+    package.tqdm = iter  # its progress bar, which has no switch
+
+    def answers(pictures: np.ndarray) -> np.ndarray:
+        return _rows(s)(np.asarray(pictures)[:, 0, :, 0])[:, None]
+
+    explanation = package.LimeImageExplainer(random_state=seed).explain_instance(
+        np.ones((1, s.n, 3)), answers, labels=(0,), top_labels=None, hide_color=0, num_features=s.n, num_samples=masks,
+        batch_size=ROWS, model_regressor=LinearRegression(), segmentation_fn=lambda picture: np.arange(s.n)[None],
+    )  # fmt: skip
+    return torch.tensor([value for _, value in sorted(explanation.local_exp[0])], dtype=torch.float64)
+
+
 RIVALS: dict[str, Callable[[Scene, int, int], Tensor]] = {
     "captum KernelShap": captum_kernel_shap,
     "captum ShapleyValueSampling": captum_shapley_sampling,
     "captum Lime": captum_lime,
-    "shap KernelExplainer": shap_kernel,
+    "shap KernelExplainer": shap_kernel(0),
+    "shap KernelExplainer(aic)": shap_kernel("aic"),
+    "shap KernelExplainer(bic)": shap_kernel("bic"),
+    "shap KernelExplainer(default)": shap_kernel("num_features(10)"),
     "shap PermutationExplainer": shap_permutation,
     "shap PartitionExplainer": shap_partition,
+    "lime image explainer": lime_image,
 }

@@ -161,7 +161,7 @@ def test_a_model_of_a_table_has_values_of_every_feature(tmp_path):
     assert torch.allclose(found.values[0].double(), by_sets(Game((9,), dark, lambda: None)), atol=1e-5)
 
 
-MODEL = '''
+MODEL = """
 import torch
 from hearwhy.classifiers.spectrogram import SpectrogramClassifier
 from hearwhy.front_ends import Mfcc
@@ -169,7 +169,7 @@ from hearwhy.front_ends import Mfcc
 front_end = Mfcc(sample_rate=8000, n_mfcc=6, n_fft=512, hop_length=256, n_mels=20, length=20)
 weights = torch.randn(6, 2, generator=torch.Generator().manual_seed(1)) / 10
 model = SpectrogramClassifier(front_end, lambda x: x.mean(2) @ weights, ("a", "b"), layout="batch freq frame")
-'''
+"""
 
 
 def test_the_command_line_takes_a_background(tmp_path):

@@ -23,7 +23,8 @@ from hearwhy.plan import MAX_WITHOUT, Meter, Plan, grouped, groups_of, with_grou
 from hearwhy.result import Attribution
 from hearwhy.scoring import TargetScore
 from hearwhy.spectrum import Spectrum
-from hearwhy.trust import MAX_SWITCHES, check_levels, fidelity, interaction_share, other_fill
+from hearwhy.stopping import Patience, all_masks_needed, ending, made_exact, patience_with
+from hearwhy.trust import MAX_SWITCHES, check_levels, check_running, fidelity, interaction_share, other_fill
 from hearwhy.types import Classifier
 from hearwhy.vector import Vector
 
@@ -32,12 +33,13 @@ MAX_FREE = 12  # components up to which interactions are read off all masks wher
 
 def attribute(model: Classifier, parts: AnyParts, other: AnyParts | None, plan: Plan, meter: Meter) -> Attribution:
     """Return what the plan finds about the parts, with its checks; `other` is the same parts under a second fill."""
-    started = time.perf_counter()
+    started, spared = time.perf_counter(), remembered(plan)
     game = _game(model, parts, plan, meter.advance)
     plan = with_groups(plan, groups_of(parts))
     _check_interactions(game, plan)
-    estimate = plan.entry.function(game, game.shape, **plan.options)
-    n_masks = len(game.asked())
+    game.expect = patience = patience_with(game, plan, meter, fills=len(parts.fills) + (len(other.fills) if other else 0))
+    plan, estimate = made_exact(plan, game, plan.entry.function(game, game.shape, **plan.options), patience)
+    ended = ending(plan, game, estimate, patience)
     ends = torch.stack([torch.ones(game.shape, dtype=torch.bool), torch.zeros(game.shape, dtype=torch.bool)])
     scores, ends_p = game(ends), game.probabilities(ends)
     attribution = Attribution(
@@ -66,11 +68,17 @@ def attribute(model: Classifier, parts: AnyParts, other: AnyParts | None, plan: 
         **_of_parts(game, parts, plan),
     )
     slope = _gradient_check(game)
-    asked = game.score.predict.n_calls
+    running, running_calls = check_running(game, advance=meter.advance)
+    asked = game.score.predict.n_calls + running_calls
     levels, level_calls = check_levels(attribution, model, game.score, advance=meter.advance)
-    second, second_calls = _second_fill(attribution, model, other, plan, meter.advance)
+    second, second_calls = _second_fill(attribution, model, other, plan, patience)
     seconds = round(time.perf_counter() - started, 3)
-    settings = described(model, game, plan) | slope | {"n_masks": n_masks, "seconds": seconds}
+    settings = (
+        described(model, game, plan)
+        | slope
+        | ended
+        | {"seconds": seconds, "n_remembered": remembered(plan) - spared, "running_check": running}
+    )
     return replace(
         attribution,
         second_fill=second,
@@ -78,6 +86,11 @@ def attribute(model: Classifier, parts: AnyParts, other: AnyParts | None, plan: 
         n_calls=plan.spent + asked + level_calls + second_calls,
         settings=settings,
     )
+
+
+def remembered(plan: Plan) -> int:
+    """Return how many forward passes the answers of others have spared so far."""
+    return 0 if plan.cache is None else plan.cache.n_remembered
 
 
 def _of_cells(parts: AnyParts) -> dict[str, Any]:
@@ -88,7 +101,8 @@ def _of_cells(parts: AnyParts) -> dict[str, Any]:
 
 
 def _game(model: Classifier, parts: AnyParts, plan: Plan, advance: Callable[[int], None]) -> Game:
-    predict = Predict(model, parts, device=plan.device, batch_size=plan.batch_size, advance=advance, listening=plan.listening)
+    predict = Predict(model, parts, device=plan.device, batch_size=plan.batch_size, advance=advance, listening=plan.listening,
+                      cache=plan.cache)  # fmt: skip
     return Game(TargetScore(predict, plan.targets, scale=plan.scale), gradient=plan.entry.asks != "score")
 
 
@@ -98,11 +112,12 @@ def _gradient_check(game: Game) -> dict[str, Any]:
 
 
 def _second_fill(
-    attribution: Attribution, model: Classifier, parts: AnyParts | None, plan: Plan, advance: Callable[[int], None]
+    attribution: Attribution, model: Classifier, parts: AnyParts | None, plan: Plan, patience: Patience
 ) -> tuple[dict[str, Any] | None, int]:
     if parts is None:
         return None, 0
-    game = _game(model, parts, plan, advance)
+    game = _game(model, parts, plan, patience.meter.advance)
+    game.expect = patience.again(calls=game.score.predict.n_draws)
     estimate = plan.entry.function(game, game.shape, **grouped(plan.options, parts))
     values = game.scatter(estimate.values)
     return other_fill(attribution, values, fill_told(parts)), game.score.predict.n_calls
@@ -154,8 +169,11 @@ def _parents(game: Game, parts: Parts, plan: Plan) -> Parents:
     assert parts.parents is not None and parts.groups is not None
     names, of = tuple(dict.fromkeys(parts.parents)), torch.tensor(parts.groups)
     here, member = of[game.present.flatten()].unique(return_inverse=True)
-    merged = Merged(game, member, len(here))
-    estimate = plan.entry.function(merged, (len(here),), **with_groups(plan, tuple(range(len(here)))).options)
+    merged, plan = Merged(game, member, len(here)), with_groups(plan, tuple(range(len(here))))
+    if isinstance(game.expect, Patience):
+        expected = min(plan.entry.n_masks(len(here), plan.options), all_masks_needed(plan, len(here)))
+        merged.expect = game.expect.again(calls=game.score.predict.n_draws, expected=expected)
+    estimate = plan.entry.function(merged, (len(here),), **plan.options)
     values = torch.zeros(len(estimate.values), len(names), dtype=estimate.values.dtype)
     values[:, here] = estimate.values
     without = game.probabilities(torch.ones(1, *game.shape, dtype=torch.bool)).repeat(len(names), 1)
@@ -179,6 +197,7 @@ class Merged:
     def __init__(self, game: Game, member: Tensor, n: int) -> None:
         self.game, self.member = game, member
         self.gradient = None if game.gradient is None else self._gradient
+        self.expect: Patience | None = None
         self._n = n
 
     def __call__(self, mask: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ from typing import Any, Literal, overload
 import torch
 
 from hearwhy import audio as sound
+from hearwhy.answers import Answers, answers_in
 from hearwhy.asking import Predict, check_recording
 from hearwhy.attribution import Entry
 from hearwhy.attribution.parsing import parse_method
@@ -27,6 +28,7 @@ from hearwhy.masks import parse_mask
 from hearwhy.plan import Meter, Plan, Progress, expected_calls
 from hearwhy.result import Attribution
 from hearwhy.scoring import checked_scale
+from hearwhy.stopping import with_stopping
 from hearwhy.targets import check_targets, chosen, needs_answer, split_span
 from hearwhy.timeline import Timeline
 from hearwhy.trust import whole
@@ -54,6 +56,8 @@ def explain(
     mask: str | None = ...,
     add: Mapping[str, Donor] | None = ...,
     interactions: int | None = ...,
+    time_budget_s: float | None = ...,
+    cache: Answers | str | Path | None = ...,
     per_window: Literal[False] = ...,
     progress: Progress | None = ...,
 ) -> Attribution: ...
@@ -76,6 +80,8 @@ def explain(
     mask: str | None = ...,
     add: Mapping[str, Donor] | None = ...,
     interactions: int | None = ...,
+    time_budget_s: float | None = ...,
+    cache: Answers | str | Path | None = ...,
     per_window: Literal[True] | PerWindow,
     progress: Progress | None = ...,
 ) -> Timeline: ...
@@ -97,6 +103,8 @@ def explain(
     mask: str | None = None,
     add: Mapping[str, Donor] | None = None,
     interactions: int | None = None,
+    time_budget_s: float | None = None,
+    cache: Answers | str | Path | None = None,
     per_window: bool | PerWindow = False,
     progress: Progress | None = None,
 ) -> Attribution | Timeline:
@@ -140,6 +148,12 @@ def explain(
         `hearwhy.components.with_donors`. Explained is the recording with them; `Attribution.added` holds the answer without.
     interactions
         Masks to ask for what every two components do together; up to 8 components it is known anyway, from all masks.
+    time_budget_s
+        Seconds that a sampling method may ask (``n_samples=auto``) until its error is under its tolerance. Without it, and
+        where no `n_samples` is named, all masks are asked if that is forecast to take 10 s at most: see `hearwhy.stopping`.
+    cache
+        Answers that other explanations left, in memory or in a folder (`hearwhy.answers`): no mask is asked twice, whatever
+        the method or target. With it the clock has no say in how many masks are asked.
     per_window
         Explain every window of the model by itself and return a `Timeline`; a spec is then applied window by window. A
         `PerWindow` says how many, and where they are kept so that an interrupted run goes on.
@@ -177,7 +191,8 @@ def explain(
     called = classifier if isinstance(classifier, str) else name_of(model)
     on = checked_scale(scale or entry.scale, model)
     plan = Plan(called, name, options, entry, tuple(wanted), on, seed, device, batch_size, listening, mask=mask,
-                n_interactions=interactions)  # fmt: skip
+                n_interactions=interactions, cache=answers_in(cache))  # fmt: skip
+    plan = with_stopping(plan, method or "", time_budget_s=time_budget_s, at_once=not per_window and cache is None)
     meter = Meter(progress, 0)
     second = second_fill_for(entry.asks, second_fill)
     recipe = Recipe(_components(components, entry, mask), fill, second, model, add or {})
@@ -271,7 +286,8 @@ def _with_targets(plan: Plan, model: Classifier, recording: Recording) -> Plan:
     row: list[float] = []
     spent = 0
     if needs_answer(plan.targets):
-        predict = Predict(model, whole(recording), device=plan.device, batch_size=plan.batch_size, listening=plan.listening)
+        predict = Predict(model, whole(recording), device=plan.device, batch_size=plan.batch_size, listening=plan.listening,
+                          cache=plan.cache)  # fmt: skip
         row = predict.probabilities(torch.ones(1, 1, dtype=torch.bool))[0].tolist()
         spent = predict.n_calls
     return replace(plan, targets=chosen(plan.targets, model.labels, row), spent=spent)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
+from hearwhy.attribution.rounds import Round
 from hearwhy.scoring import TargetScore
 
 
@@ -20,8 +22,8 @@ class Game:
     gradient
         Whether its slope is wanted; finding out whether there is one costs a forward pass.
     expect
-        Told (masks asked, masks expected) after every round of a method that goes on until it knows enough; returns False
-        where time is up.
+        Told after every round of a method that goes on until it knows enough; returns how many masks there is time for.
+        None: there is time.
 
     Raises
     ------
@@ -29,7 +31,7 @@ class Game:
         Every component is absent.
     """
 
-    def __init__(self, score: TargetScore, *, gradient: bool = False, expect: Callable[[int, int], bool] | None = None) -> None:
+    def __init__(self, score: TargetScore, *, gradient: bool = False, expect: Callable[[Round], float] | None = None) -> None:
         parts = score.predict.parts
         self.score, self.full_shape = score, parts.shape
         self.present = ~torch.tensor(parts.absent).reshape(parts.shape)
@@ -39,14 +41,18 @@ class Game:
         self.shape = self.full_shape if bool(self.present.all()) else (self.n,)
         self._slope = score.gradient if gradient else None
         self.gradient: Callable[[Tensor], Tensor] | None = None if self._slope is None else self._gradient
-        self.expect = expect or (lambda done, expected: True)
+        self.expect = expect
+        self.seconds = 0.0  # that asking took
         self._asked: dict[bytes, Tensor] = {}
 
     def __call__(self, mask: Tensor) -> Tensor:
         """Return the score (batch, target) of masks over the present components."""
         for row in mask.reshape(len(mask), -1).to(torch.bool):
             self._asked[row.numpy().tobytes()] = row
-        return self.score(self.expand(mask))
+        started = time.perf_counter()
+        answers = self.score(self.expand(mask))
+        self.seconds += time.perf_counter() - started
+        return answers
 
     def asked(self) -> Tensor:
         """Return every distinct mask that was scored, (mask, component), in the order of asking."""

@@ -39,7 +39,7 @@ def attribute_map(model: Classifier, cells: Cells, plan: Plan, meter: Meter) -> 
         The network is no torch module, or what the method itself refuses.
     """
     started = time.perf_counter()
-    predict = Predict(model, cells, device=plan.device, batch_size=plan.batch_size, advance=meter.advance)
+    predict = Predict(model, cells, device=plan.device, batch_size=plan.batch_size, advance=meter.advance, cache=plan.cache)
     game = Game(TargetScore(predict, plan.targets, scale=plan.scale), gradient=True)
     network = _network(cells, plan)
     values = plan.entry.function(network, cells.features.to(plan.device), **plan.options).to("cpu", torch.float32)

@@ -11,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from hearwhy import audio as sound
+from hearwhy.blending import Mixer, Spectra, mixer
 from hearwhy.components.cells import AnyParts, Cells
 from hearwhy.components.parts import Parts
 from hearwhy.types import Classifier
@@ -26,6 +27,7 @@ class Mixture(Protocol):
     windows: Windows
     n_draws: int
     item_size: int
+    of_features: bool  # the model is given what stands behind its front end
 
     def answers(self, flat: Tensor, ask: Ask, batch_size: int) -> Float[Tensor, "mask draw label"]:
         """Return the answers to masks (mask, component), asked for in batches of at most `batch_size` items."""
@@ -37,7 +39,7 @@ class Mixture(Protocol):
 
 
 class AudioMixture:
-    """Windows of parts mixed as waveforms; a draw is one window under one fill, or one frame of it.
+    """Windows of parts, mixed; a draw is one window under one fill, or one frame of it.
 
     Parameters
     ----------
@@ -59,26 +61,28 @@ class AudioMixture:
         self.duration_s = parts.recording.duration_s
         self.windows = listening.windows(heard.audio.shape[-1], classifier)
         self.item_size = self.windows.length * classifier.channels
-        self.n_draws = len(parts.fills) * len(self.windows.starts)
-        self._heard = heard.padded(max(heard.audio.shape[-1], self.windows.length)).to(device)
+        self._n_fills = len(parts.fills)
+        self.n_draws = self._n_fills * len(self.windows.starts)
+        short = heard.audio.shape[-1] < self.windows.length
+        long = heard.padded(self.windows.length) if short else heard
+        self._mixer: Mixer = mixer(long.to(device), classifier, self.windows)
+        self.of_features = isinstance(self._mixer, Spectra)
 
     def answers(self, flat: Tensor, ask: Ask, batch_size: int) -> Float[Tensor, "mask draw label"]:
         """Return the answers to masks; windows that follow each other are cut from one mix."""
-        size = max(1, batch_size // len(flat))
+        size = max(1, batch_size // (len(flat) * self._n_fills))
         groups = [self._answers_in(flat, group, ask, batch_size) for group in chunks(self.windows.starts, size)]
         return torch.cat(groups, dim=2).flatten(1, 2)
 
     def in_double(self) -> AudioMixture:
         """Return the same mixture in double precision."""
         precise = copy.copy(self)
-        precise._heard = self._heard.to(torch.float64)
+        precise._mixer = self._mixer.in_double()
         return precise
 
     def _answers_in(self, flat: Tensor, starts: Sequence[int], ask: Ask, batch_size: int) -> Tensor:
         """Answers (mask, fill, draw, label) of some neighbouring windows."""
-        length = self.windows.length
-        mixed = self._heard.span(starts[0], starts[-1] + length).mix(flat)  # (mask, fill, channel, time)
-        heard = torch.stack([mixed[..., s - starts[0] : s - starts[0] + length] for s in starts], dim=2)
+        heard = self._mixer.mix(flat, starts)
         answers = torch.cat([ask(part) for part in heard.flatten(0, 2).split(batch_size)]).unflatten(0, heard.shape[:3])
         if answers.ndim == 4:
             return answers
@@ -106,6 +110,8 @@ class FeatureMixture:
     device
         Where it is mixed.
     """
+
+    of_features = True
 
     def __init__(self, cells: Cells, device: str) -> None:
         self.windows = cells.window

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from hearwhy.answers import Answers
 from hearwhy.asking import EVERYTHING
 from hearwhy.attribution import Entry
 from hearwhy.components.cells import AnyParts
@@ -18,7 +19,7 @@ MASKS_CHECKED = 18  # masks that the finite differences of a gradient take
 MAX_WITHOUT = 64  # components up to which each is left out once
 
 Progress = Callable[[int, int], None]
-"""Told (forward passes made, forward passes expected)."""
+"""Told (forward passes made, forward passes expected); one that has ``note(text)`` is also told in words what goes on."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,10 @@ class Plan:
     spent: int = 0  # forward passes that went into finding the label
     mask: str | None = None  # of a spectrogram's map
     n_interactions: int | None = None  # masks for the interactions where they are not free
+    enumerate_s: float = 0.0  # seconds that asking about all masks may be forecast to take; 0: the clock has no say
+    forecast_s: float | None = None  # and what they were forecast to take
+    time_budget_s: float | None = None  # seconds after which a method that asks in rounds ends
+    cache: Answers | None = None  # what the model said before
 
 
 class Meter:
@@ -51,6 +56,13 @@ class Meter:
         self.done += calls
         if self.progress is not None:
             self.progress(self.done, max(self.done, self.expected))
+
+    def revise(self, calls: int, why: str = "") -> None:
+        """Expect so many forward passes more, or fewer, and tell in words what goes on."""
+        self.expected += calls
+        note = getattr(self.progress, "note", None)
+        if note is not None:
+            note(why)
 
 
 def groups_of(parts: AnyParts) -> tuple[int, ...]:

@@ -11,17 +11,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hearwhy.report import layers, maps, sound, spectrogram, words
+from hearwhy.report import layers, spectrogram, values, words
 from hearwhy.report.bars import axis
 from hearwhy.report.case import Case, top
-from hearwhy.report.caveats import findings
+from hearwhy.report.fragment import MAX_BARS, fragment
 from hearwhy.report.grid import Grid
-from hearwhy.report.html import environment
 from hearwhy.report.summary import UNITS, components, unit
-from hearwhy.report.verdict import verdict
+from hearwhy.report.waterfall import Waterfall, label
 from hearwhy.result import Attribution
 from hearwhy.spectrum import Masked
-from hearwhy.types import Recording
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -29,17 +27,15 @@ if TYPE_CHECKING:
 
 STRENGTH = 0.8  # of the map over the spectrogram, which must still be seen
 BLUE, ORANGE, INK = "#0b67b0", "#d55e00", "#1b2126"  # told apart by every kind of colour vision, and in grey
-MAX_BARS = 16  # more would not be read; the figure says how many are left out
 SCATTERED = 0.5  # edges for each bin that a mask keeps: patches of a few bins have more
-VERBS = {"kept": "keeps", "removed": "removes"}
-MAX_FRAGMENT_BYTES = 1_500_000  # of sound in one notebook cell
 
 
 def plot(attribution: Attribution, *, target: int = 0, path: str | Path | None = None) -> Figure:
     """Return a figure: signed values with 95 % intervals of the sampling error, above the log-mel spectrogram.
 
-    Of a spectrogram the map over it, with a line around what its mask keeps (of a soft one, at one half). Drawn without
-    pyplot, so that no global state changes and no window opens.
+    Of vectors each name has the feature's value beside it, and the spectrogram is of what the model hears. Of a spectrogram
+    the map over it, with a line around what its mask keeps (of a soft one, at one half). Drawn without pyplot, so that no
+    global state changes and no window opens.
 
     Parameters
     ----------
@@ -57,6 +53,52 @@ def plot(attribution: Attribution, *, target: int = 0, path: str | Path | None =
     """
     case = Case(attribution, target)
     figure = _components_figure(case) if attribution.spectrum is None else _map_figure(case)
+    return _finished(figure, attribution, path)
+
+
+def waterfall(attribution: Attribution, *, target: int = 0, path: str | Path | None = None) -> Figure:
+    """Return a figure of the way from the score with everything switched off to that of the recording, a component a step.
+
+    The strongest components come first, the others follow as one; each step begins where the last one ended, with its 95 %
+    interval of the sampling error. What values of a method that does not promise it miss of the score is a step of its own.
+
+    Parameters
+    ----------
+    attribution
+        What to draw: signed values of parts, cells or features.
+    target
+        Which target of it.
+    path
+        Where to write it as well; the suffix says as what (.png, .pdf, .svg).
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        With one axis.
+
+    Raises
+    ------
+    ValueError
+        The values have no sign, or are those of a method that looks inside: they add up to no score.
+    """
+    from matplotlib.figure import Figure
+
+    case = Case(attribution, target)
+    found = Waterfall.of(case)
+    figure = Figure(figsize=(7.2, 1.5 + 0.3 * len(found.steps)), dpi=160, layout="constrained", facecolor="white")
+    _draw_steps(figure.subplots(), case, found)
+    return _finished(figure, attribution, path)
+
+
+def write_figures(attribution: Attribution, folder: Path) -> None:
+    """Write ``plot.png`` of the first target, and of features ``waterfall.png`` where their values add up to a score."""
+    plot(attribution, path=folder / "plot.png")
+    if attribution.vector is not None and Case(attribution).signed:
+        waterfall(attribution, path=folder / "waterfall.png")
+
+
+def _finished(figure: Figure, attribution: Attribution, path: str | Path | None) -> Figure:
+    """The figure with its title, written where it should be."""
     said = attribution.labels[top(attribution.probabilities)]
     p = words.probability(float(attribution.probabilities.max()))
     figure.suptitle(
@@ -70,13 +112,37 @@ def plot(attribution: Attribution, *, target: int = 0, path: str | Path | None =
     return figure
 
 
+def _draw_steps(axes: Axes, case: Case, found: Waterfall) -> None:
+    """Draw the steps from the top down, each with its number, and a thin line from one to the next."""
+    last = len(found.steps) - 1
+    for place, step in enumerate(found.steps):
+        axes.barh(place, step.value, left=step.start, color=BLUE if step.value > 0 else ORANGE, height=0.62)
+        if step.error is not None:
+            axes.errorbar(step.stop, place, xerr=step.error, color=INK, capsize=2.5, lw=1)
+        axes.vlines(step.stop, place, place + (1 if place < last else 0.6), color=INK, lw=0.6)
+    ends = found.axis
+    axes.set_xlim(ends.low, ends.high)
+    axes.set_ylim(last + 0.7, -0.7)
+    axes.vlines(found.base, -0.7, 0, color=INK, lw=0.6)
+    axes.set_yticks(range(last + 1), [step.name for step in found.steps], parse_math=False)
+    numbers = axes.secondary_yaxis("right")
+    numbers.set_yticks(range(last + 1), [words.signed(step.value) for step in found.steps])
+    numbers.tick_params(length=0, labelsize=8)
+    numbers.spines["right"].set_visible(False)
+    base, score = (words.signed(end).lstrip("+") for end in (found.base, found.score))
+    axes.set_title(f"{case.lacking_all}: {base}, this recording: {score}", fontsize=8, loc="left", parse_math=False)
+    axes.set_xlabel(f"score for {case.aim} ({UNITS[case.setting('scale', 'log_odds')]})", fontsize=8, parse_math=False)
+    _plain(axes)
+    axes.tick_params(axis="y", length=0)
+
+
 def _components_figure(case: Case) -> Figure:
     from matplotlib.figure import Figure
 
     rows = _rows(case)
     figure = Figure(figsize=(7.2, 2.9 + 0.3 * len(rows)), dpi=160, layout="constrained", facecolor="white")
-    values, picture = figure.subplots(2, 1, height_ratios=[0.3 * len(rows) + 0.5, 1.8])
-    _draw_values(values, case, rows)
+    bars, picture = figure.subplots(2, 1, height_ratios=[0.3 * len(rows) + 0.5, 1.8])
+    _draw_values(bars, case, rows)
     _draw_picture(picture, case)
     return figure
 
@@ -86,11 +152,11 @@ def _map_figure(case: Case) -> Figure:
     from matplotlib.colors import LinearSegmentedColormap, Normalize
     from matplotlib.figure import Figure
 
-    values = case.attribution.map(case.target)
+    drawn = case.attribution.map(case.target)
     figure = Figure(figsize=(7.2, 3.4), dpi=160, layout="constrained", facecolor="white")
     axes = figure.subplots()
-    full = layers.full_colour(values)
-    _draw_map(axes, case, values.double().numpy() / full)
+    full = layers.full_colour(drawn)
+    _draw_map(axes, case, drawn.double().numpy() / full)
     colours = LinearSegmentedColormap.from_list("contra-for", [ORANGE, "white", BLUE])
     bar = figure.colorbar(ScalarMappable(Normalize(-full, full), colours), ax=axes, pad=0.02, aspect=30)
     bar.set_label(f"for {case.aim} ({unit(case)})", fontsize=8, parse_math=False)
@@ -139,7 +205,7 @@ def _draw_mask(axes: Axes, masked: Masked, grid: Grid) -> None:
 
 
 def _rows(case: Case) -> list[dict[str, Any]]:
-    rows = components(case)
+    rows = [row | {"number": i} for i, row in enumerate(components(case))]
     kept = sorted(rows, key=lambda row: (row["absent"], -abs(row["value"])))[:MAX_BARS]
     return sorted(kept, key=lambda row: (not row["absent"], row["value"]))  # drawn upwards: the most positive on top
 
@@ -154,17 +220,18 @@ def _draw_values(axes: Axes, case: Case, rows: list[dict[str, Any]]) -> None:
     ends = axis(rows)
     axes.set_xlim(ends.low, ends.high)
     axes.axvline(0, color=INK, lw=0.8)
-    names = [row["name"] + (" (absent)" if row["absent"] else "") for row in rows]
+    names = [label(case, row["number"]) + (" (absent)" if row["absent"] else "") for row in rows]
     axes.set_yticks(list(places), names, parse_math=False)
     left_out = len(case.values) - len(rows)
-    axes.set_title(f"{left_out} weaker components are not drawn" if left_out else "", fontsize=7, loc="right")
+    axes.set_title(f"{left_out} weaker {case.thing}s are not drawn" if left_out else "", fontsize=7, loc="right")
     axes.set_xlabel(f"adds to {case.aim} ({UNITS[case.setting('scale', 'log_odds')]})", fontsize=8, parse_math=False)
     _plain(axes)
     axes.tick_params(axis="y", length=0)
 
 
 def _draw_picture(axes: Axes, case: Case) -> None:
-    picture = spectrogram.picture(case.attribution.recording)
+    attribution = case.attribution
+    picture = spectrogram.picture(attribution.recording if attribution.vector is None else values.as_heard(attribution))
     axes.imshow(
         picture.db,
         origin="lower",
@@ -191,26 +258,7 @@ def html_fragment(attribution: Attribution) -> str:
 
     For notebooks: no script, no outer style, at most 2 MB; the sound is left out where it would be more.
     """
-    case = Case(attribution)
-    if attribution.spectrum is None:
-        shown = sorted(components(case), key=lambda row: (row["absent"], -row["value"]))
-        if len(shown) > MAX_BARS:
-            strongest = sorted(shown, key=lambda row: -abs(row["value"]))[:MAX_BARS]
-            shown = [row for row in shown if row in strongest]
-    else:
-        shown = maps.strongest(case)
-    ends = axis(shown)
-    return environment().get_template("fragment.html.j2").render(
-        case=case,
-        verdict=verdict(case),
-        findings=[finding for finding in findings(case) if finding[1] != "passed"],
-        rows=[(row, ends.bar(row)) for row in shown],
-        left_out=len(attribution.names) - len(shown),
-        zero=ends.percent(0),
-        unit=UNITS[case.setting("scale", "log_odds")],
-        picture=None if attribution.spectrum is None else _fragment_picture(attribution),
-        sounds=_fragment_sounds(attribution),
-    )  # fmt: skip
+    return fragment(attribution, picture=None if attribution.spectrum is None else _fragment_picture(attribution))
 
 
 def _fragment_picture(attribution: Attribution) -> str:
@@ -220,18 +268,3 @@ def _fragment_picture(attribution: Attribution) -> str:
         warnings.filterwarnings("ignore", message="Glyph")
         plot(attribution).savefig(held, format="png", dpi=110)
     return base64.b64encode(held.getvalue()).decode()
-
-
-def _fragment_sounds(attribution: Attribution) -> list[tuple[str, str]]:
-    """What is played, with its name: the recording, and what a mask keeps and removes of it; nothing where it is too long."""
-    recording = attribution.recording
-    masks = attribution.heard_masks().items()
-    heard = [("The recording", recording), *((f"What the mask {VERBS[name]}", made) for name, made in masks)]
-    if sum(made.audio.numel() for _, made in heard) * 2 > MAX_FRAGMENT_BYTES:
-        heard = [pair for pair in heard[:1] if pair[1].audio.numel() * 2 <= MAX_FRAGMENT_BYTES]
-    return [(name, _encoded(made)) for name, made in heard]
-
-
-def _encoded(recording: Recording) -> str:
-    bank = sound.fit([sound.Bank((sound.Track("recording", recording.audio),), recording.sample_rate, 0, 1.0)])[0]
-    return sound.encode(bank.tracks[0].audio, bank.sample_rate, sound.common_gain(bank))

@@ -11,6 +11,7 @@ LEDGER = ".hearwhy"  # names the files that were written, so that the next resul
 RESERVED = (
     "index.html", "attribution.json", "attribution.npz", "components.json", "timeline.json", "timeline.npz", "plot.png",
     "audio", "snippets.csv", "values.csv", "figure_4a.png", "figure_4b.png", "profiles.png", "sanity.json",
+    "shap_values.csv", "feature_importance.csv", "features",
 )  # fmt: skip
 
 

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from hearwhy import audio as sound
+from hearwhy.components.audible import audible
 from hearwhy.components.cells import Numbered
 from hearwhy.components.parts import Parts
 from hearwhy.parents import Added, Parents
@@ -181,12 +182,13 @@ def _audible(attribution: Attribution) -> dict[str, Recording]:
     if attribution.vector is None:
         return {}
     strongest = attribution.values.abs().flatten(1).amax(dim=0).argsort(descending=True, stable=True)
-    found, rate = attribution.audible(), attribution.vector.front_end.sample_rate
-    return {
-        f"{i + 1:02d}-{_slug(attribution.names[i])}-{word}.wav": Recording(audio, rate, f"{attribution.names[i]} {word}")
-        for i in strongest[:MAX_HEARD].tolist()
-        for word, audio in found[i].sounds.items()
-    }
+    vector, recording, found = attribution.vector, attribution.recording, {}
+    for i in strongest[:MAX_HEARD].tolist():
+        (heard,) = audible(recording, vector.front_end, [vector.rows[i]], vector.spread[i : i + 1])
+        for word, audio in heard.sounds.items():
+            name = f"{attribution.names[i]} {word}"
+            found[f"{i + 1:02d}-{_slug(name)}.wav"] = Recording(audio, vector.front_end.sample_rate, name)
+    return found
 
 
 def _read_back(path: Path, gain: float, kept: dict[str, Any]) -> Recording:

@@ -11,6 +11,7 @@ from torch import Tensor
 from hearwhy import audio as sound
 from hearwhy.asking import Predict
 from hearwhy.attribution import Entry
+from hearwhy.classifiers.running import original
 from hearwhy.components.parts import Parts, equal_shares
 from hearwhy.game import Game
 from hearwhy.result import Attribution
@@ -20,6 +21,7 @@ from hearwhy.types import Classifier, Estimate, Recording
 MAX_SWITCHES = 8  # components up to which the model is asked about every mix: 256 masks
 N_CHECKS = 64  # held-out masks behind fidelity; they are asked besides the method's own
 N_FIT = 1024  # masks behind the best additive fit where asking costs nothing
+N_BOTH_WAYS = 16  # masks that a model run in lower precision is asked about as it was, too
 LEVELS_DB = (-12.0, -6.0, 6.0)
 LEVEL_SHARE = 0.5  # the level matters where it moves the score by half of the strongest component's value
 
@@ -96,7 +98,8 @@ def check_levels(
     for gain_db in gains:
         scaled = Recording(recording.audio * 10 ** (gain_db / 20), recording.sample_rate, recording.name)
         before = asked.predict
-        predict = Predict(model, whole(scaled), device=before.device, advance=advance, listening=before.listening)
+        predict = Predict(model, whole(scaled), device=before.device, advance=advance, listening=before.listening,
+                          cache=before.cache)  # fmt: skip
         score = TargetScore(predict, attribution.targets, scale=asked.scale)
         shifts.append((score(ones)[0] - attribution.score_full).abs().max())
         rows.append(predict.probabilities(ones)[0])
@@ -107,6 +110,24 @@ def check_levels(
     matters = any(top != first for top in tops) or float(torch.stack(shifts).max()) > LEVEL_SHARE * strongest
     table = [[round(p, 6) for p in row.tolist()] for row in rows]
     return {"gains_db": gains, "probabilities": table, "top": tops, "matters": matters}, n_calls
+
+
+def check_running(game: Game, *, advance: Callable[[int], None]) -> tuple[dict[str, Any] | None, int]:
+    """Return how far a model that is run in lower precision is from itself as it was, and the calls it took.
+
+    The first 16 masks are asked both ways; ``change`` is the largest difference of a score, ``range`` that of the scores. None
+    where the model is run as it is.
+    """
+    predict = game.score.predict
+    as_it_was = original(predict.classifier)
+    if as_it_was is None:
+        return None, 0
+    twin = Predict(as_it_was, predict.parts, device=predict.device, advance=advance, listening=predict.listening,
+                   cache=predict.cache)  # fmt: skip
+    masks = game.expand(game.asked()[:N_BOTH_WAYS].reshape(-1, *game.shape))
+    ours, theirs = game.score(masks), TargetScore(twin, game.score.targets, scale=game.score.scale)(masks)
+    change, spread = float((ours - theirs).abs().max()), float((theirs.amax(0) - theirs.amin(0)).max())
+    return {"change": change, "range": spread, "n_masks": len(masks)}, twin.n_calls
 
 
 def other_fill(attribution: Attribution, values: Tensor, fill: str) -> dict[str, Any]:

@@ -137,7 +137,8 @@ def _scan(
         heard = source.cut(start_s, stop_s)
         if sound.level_db(heard.audio) >= sound.SILENCE_DB and heard.duration_s >= MIN_DURATION_S:
             listening = _within(plan, start_s).listening
-            predict = Predict(model, whole(heard), device=plan.device, batch_size=plan.batch_size, listening=listening)
+            predict = Predict(model, whole(heard), device=plan.device, batch_size=plan.batch_size, listening=listening,
+                              cache=plan.cache)  # fmt: skip
             rows[i] = predict.probabilities(everything)[0]
         meter.advance(1)
     return rows

@@ -5,7 +5,7 @@ import itertools
 import pytest
 import torch
 
-from games import Game, random_unanimity, sigmoid
+from games import Game, additive, random_unanimity, sigmoid, subgames
 from hearwhy.attribution import kernel_shap, shapley
 from laws import one_thread  # noqa: F401 (a fixture)
 
@@ -103,3 +103,70 @@ def test_one_mask_short_of_all_is_a_sample_and_nearly_exact():
     nearly = kernel_shap(game, (8,), n_samples=255)
     assert nearly.n_calls == 254 and nearly.stderr is not None
     torch.testing.assert_close(nearly.values, shapley(game, (8,)).values, rtol=0, atol=6 * nearly.stderr.max().item())
+
+
+def test_few_masks_give_each_component_what_it_does_first_and_last():
+    """Each alone and each left out: half of either, and what is missing of the whole shared equally."""
+    play = lambda z: (z[:, [0]] * z[:, [1]] * 6 + z[:, [2]] * 4 + z[:, [0]] * z[:, [2]] * z[:, [3]] * 8).double()
+    found = kernel_shap(Game((5,), play), (5,), n_samples=12)
+    first, last = torch.tensor([0.0, 0, 4, 0, 0]), torch.tensor([14.0, 6, 12, 8, 0])
+    half = (first + last) / 2
+    torch.testing.assert_close(found.values[0], half + (18 - half.sum()) / 5)
+    assert found.n_calls == 12
+
+
+@pytest.mark.parametrize("n_samples", [82, 83, 100, 159])
+def test_few_masks_keep_an_additive_score_and_the_sum(n_samples):
+    weights = torch.linspace(-1, 2, 40)
+    linear = kernel_shap(additive(weights.tolist()), (40,), n_samples=n_samples)
+    torch.testing.assert_close(linear.values[0], weights, rtol=0, atol=1e-5)
+    game = subgames(40, seed=0)
+    found, (ones, zeros) = kernel_shap(game, (40,), n_samples=n_samples), game.ends
+    assert found.values.double().sum().item() == pytest.approx((ones - zeros).item(), abs=1e-5)
+    assert found.n_calls == n_samples // 2 * 2 and (found.stderr > 0).all()
+
+
+def test_few_masks_miss_less_than_a_third_of_what_plain_pairs_do():
+    mine, plain = [], []
+    for number in range(6):
+        game = subgames(40, seed=number)
+        mine.append(error(kernel_shap(game, (40,), n_samples=100, seed=number).values, game.shapley))
+        plain.append(error(plainly_paired(game, 100, number), game.shapley))
+    assert torch.stack(mine).median() < torch.stack(plain).median() / 3
+
+
+@pytest.mark.parametrize("n_samples", [100, 140])
+def test_the_error_stated_for_few_masks_is_the_true_one(n_samples):
+    """It must cover what all seeds share, so it is held against the truth; single games are told 0.35 to 1.4 times theirs."""
+    games = [subgames(40, seed=number) for number in range(12)]
+    runs = [kernel_shap(game, (40,), n_samples=n_samples, seed=number) for number, game in enumerate(games)]
+    stated = torch.stack([run.stderr.square().mean() for run in runs]).sqrt()
+    true = torch.stack([(run.values - game.shapley).square().mean() for run, game in zip(runs, games, strict=True)]).sqrt()
+    assert 0.75 < (stated / true).median() < 1.3, stated / true
+
+
+def test_a_sample_is_drawn_from_four_masks_a_component_on():
+    """Where there are fewer, every component is asked about alone, and the fewest leave nothing to the seed."""
+    game = sigmoid(10, seed=3)
+
+    def alone(n_samples: int) -> int:
+        sizes = []
+        kernel_shap(lambda mask: (sizes.extend(mask.sum(1).tolist()), game(mask))[1], (10,), n_samples=n_samples)
+        return sizes.count(1)
+
+    assert alone(22) == alone(39) == 10 and alone(40) == 5  # 19 pairs: sizes 1 to 4 take turns, 5 every other turn
+    fewest, enough = ([kernel_shap(game, (10,), n_samples=n, seed=s).values for s in range(2)] for n in (22, 40))
+    assert torch.equal(*fewest) and not torch.equal(*enough)
+
+
+@pytest.mark.parametrize(("n", "fewest"), [(10, 22), (40, 82), (4, 10), (3, 8), (1, 2)])
+def test_fewer_masks_than_two_a_component_and_two_are_refused(n, fewest):
+    game = sigmoid(n, seed=0)
+    plural = "s" * (n > 1)
+    with pytest.raises(
+        ValueError,
+        match=rf"^kernel_shap needs at least {fewest} masks for {n} component{plural}; got n_samples={fewest - 1}\. "
+        rf"Use kernel_shap\(n_samples=1000\), or fewer components\.$",
+    ):
+        kernel_shap(game, (n,), n_samples=fewest - 1)
+    assert kernel_shap(game, (n,), n_samples=fewest).values.isfinite().all()

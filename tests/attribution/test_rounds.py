@@ -5,7 +5,8 @@ import torch
 
 from games import Game, random_unanimity, sigmoid
 from hearwhy.attribution import METHODS, kernel_shap, lime, shapley
-from hearwhy.attribution.rounds import Remembered, doubt
+from hearwhy.attribution.owen import masks_needed, owen
+from hearwhy.attribution.rounds import Remembered, Round, doubt
 from hearwhy.types import Estimate
 from laws import one_thread  # noqa: F401 (a fixture)
 
@@ -13,18 +14,18 @@ ROUNDS = [name for name, entry in METHODS.items() if entry.sampled and entry.ask
 
 
 class Told:
-    """A game that is told how many masks are still expected, and may say that time is up."""
+    """A game that is told what every round found, and says for how many masks there is time."""
 
     def __init__(self, game: Game, *, patience: int = 10**9) -> None:
-        self.game, self.patience, self.told, self.masks = game, patience, [], []
+        self.game, self.patience, self.rounds, self.masks = game, patience, [], []
 
     def __call__(self, mask):
         self.masks.append(mask.flatten(1))
         return self.game(mask)
 
-    def expect(self, done: int, expected: int) -> bool:
-        self.told.append((done, expected))
-        return done < self.patience
+    def expect(self, told: Round) -> int:
+        self.rounds.append(told)
+        return self.patience
 
 
 @pytest.mark.parametrize("method", ROUNDS)
@@ -34,15 +35,17 @@ def test_auto_ends_where_the_error_is_small_enough_or_all_is_known(method):
     assert doubt(found) <= 0.1
     asked = torch.cat(score.masks)
     assert found.n_calls == len(asked) == len(asked.unique(dim=0))  # every round keeps the masks of the last
-    assert [done for done, _ in score.told] == sorted({done for done, _ in score.told})
-    assert all(expected >= done for done, expected in score.told) and score.told[-1][0] == found.n_calls
+    done = [told.n_masks for told in score.rounds]
+    assert done == sorted(set(done)) and done[-1] == found.n_calls == score.rounds[-1].expected
+    assert all(told.expected > told.n_masks and told.error > 0.1 for told in score.rounds[:-1])
+    assert score.rounds[-1].error == doubt(found) and score.rounds[-1].tolerance == 0.1
 
 
 def test_the_last_round_is_the_sample_of_that_size():
     score = Told(sigmoid(16, seed=0))
     found = kernel_shap(score, (16,), n_samples="auto", tolerance=0.03, seed=4)
     again = kernel_shap(sigmoid(16, seed=0), (16,), n_samples=found.n_calls, seed=4)
-    assert len(score.told) > 1 and found.n_calls < 2**16
+    assert len(score.rounds) > 1 and found.n_calls < 2**16
     assert torch.equal(found.values, again.values) and torch.equal(found.stderr, again.stderr)
 
 
@@ -60,11 +63,22 @@ def test_all_masks_are_asked_where_that_is_little_more():
     torch.testing.assert_close(found.values, shapley(game, (9,)).values, rtol=0, atol=1e-6)
 
 
-def test_it_ends_when_time_is_up():
-    score = Told(sigmoid(30, seed=0), patience=300)
+@pytest.mark.parametrize(("patience", "asked"), [(0, 240), (250, 240), (300, 300), (700, 700)])
+def test_it_asks_as_many_masks_as_there_is_time_for(patience, asked):
+    """240 at first, then twice as many: a round that would take too long is shorter, one that adds next to nothing is none."""
+    score = Told(sigmoid(30, seed=0), patience=patience)
     found = kernel_shap(score, (30,), n_samples="auto", tolerance=1e-4)
     assert found.stderr is not None and doubt(found) > 1e-4
-    assert 300 <= found.n_calls <= 480 and score.told[-1][1] > 10 * found.n_calls  # 240 at first, then twice as many
+    assert found.n_calls == asked and score.rounds[-1].expected > 10 * asked
+
+
+def test_exact_owen_values_are_asked_for_where_the_groups_make_that_cheap():
+    groups = (0,) * 6 + (1,) * 6
+    score = Told(sigmoid(12, seed=3))
+    found = owen(score, (12,), groups=groups, n_samples="auto", tolerance=1e-4)
+    assert found.stderr is None and found.n_calls == masks_needed(groups) == 252
+    assert score.rounds[0].expected == 252  # and not all 4096
+    assert owen(sigmoid(4, seed=3), (4,), groups=(0, 0, 1, 1), n_samples="auto").n_calls == 12
 
 
 def test_a_score_that_never_changes_needs_one_round():

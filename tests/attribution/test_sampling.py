@@ -139,3 +139,15 @@ def test_sizes_take_turns_until_they_are_used_up():
 )
 def test_take_turns(pace, available, total, expected):
     assert sampling.take_turns(pace, available, total).tolist() == expected
+
+
+@pytest.mark.parametrize(("n", "count"), [(4, 7), (5, 5), (10, 19), (40, 49)])
+def test_lone_pairs_are_each_component_and_then_other_sizes_in_turn(n, count):
+    pairs = sampling.lone_pairs(n, count, generator(3))
+    sizes = pairs.masks.sum(dim=1)
+    assert torch.equal(pairs.masks[:n], torch.eye(n, dtype=torch.bool))
+    assert len(pairs.masks) == count and distinct(torch.cat([pairs.masks, ~pairs.masks])) == 2 * count
+    turn = list(range(2, n // 2 + 1))
+    assert sizes[n:].tolist()[: len(turn)] == turn[: count - n]
+    torch.testing.assert_close(pairs.weight, (n - 1) / (sizes * (n - sizes)).double())
+    assert torch.equal(sampling.lone_pairs(n, count - 2, generator(3)).masks[: count - 2], pairs.masks[: count - 2])

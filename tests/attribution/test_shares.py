@@ -80,8 +80,8 @@ def test_samples_aim_at_what_all_masks_give(method):
     truth = function(game, (9,), n_samples=512).values.double()
     runs = [function(game, (9,), n_samples=400, seed=s) for s in range(30)]
     missed = torch.stack([run.values.double() - truth for run in runs])
-    # Ratios of estimates are right up to terms of one over the masks: a hundredth here, beside errors of a twentieth.
-    assert missed.mean(0).abs().max() < 0.02
+    # Ratios of estimates are right up to terms of one over the masks, a hundredth here; the mean of 30 runs has an error too.
+    assert (missed.mean(0).abs() - 4 * missed.std(0) / 30**0.5).max() < 0.01
     ratio = torch.stack([r.stderr for r in runs]).square().mean().sqrt() / missed.square().mean().sqrt()
     assert 0.8 < ratio < 1.3, ratio
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from hearwhy.cli import main
-from insight.insight_scenes import songs
+from insight.insight_scenes import clips, songs
 
 HERE = Path(__file__).parents[1]
 FILES = {
@@ -31,29 +31,43 @@ class Slow(Drummed):
 model = Slow()
 """
 
+STEMS = ("--stems", "guitar,drums,bass", "--stems", "piano,drums,bass")
+OF_SOUNDS = ("--components", "sources:stems", *STEMS, "--method", "shapley")
+MODEL_OF_VALUES = """
+import time
+from insight.insight_scenes import Weighed, weighed
+class Slow(Weighed):
+    def forward(self, features):
+        time.sleep({pause})
+        return super().forward(features)
+model = weighed(Slow())
+"""
+OF_VALUES = ("--components", "vector:mfcc=6", "--method", "kernel_shap(n_samples=40)", "--target", "all")
+FIGURES = ("summary", "beeswarm", "waterfall", "heat", "dependence")
+
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
     return songs(tmp_path_factory.mktemp("songs"), n=4)
 
 
-def words(data, folder, *more, pause=0.0):
-    (folder / "slow_songs.py").write_text(MODEL.format(pause=pause))
-    line = [sys.executable, "-m", "hearwhy", "insight", data, "--model", "py:slow_songs:model", "--components", "sources:stems",
-            "--stems", "guitar,drums,bass", "--stems", "piano,drums,bass", "--method", "shapley", "--out", folder / "out",
+def words(data, folder, *more, pause=0.0, model=MODEL):
+    (folder / "slow_songs.py").write_text(model.format(pause=pause))
+    asked = OF_VALUES if model == MODEL_OF_VALUES else OF_SOUNDS
+    line = [sys.executable, "-m", "hearwhy", "insight", data, "--model", "py:slow_songs:model", *asked, "--out", folder / "out",
             *more]  # fmt: skip
     paths = f"{folder}:{HERE}"
     return [str(word) for word in line], {**os.environ, "PYTHONPATH": paths, "MPLBACKEND": "Agg", "OMP_NUM_THREADS": "1"}
 
 
-def begin(data, folder, *more, pause=0.0, **options):
-    line, environment = words(data, folder, *more, pause=pause)
+def begin(data, folder, *more, pause=0.0, model=MODEL, **options):
+    line, environment = words(data, folder, *more, pause=pause, model=model)
     heeded = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)  # work in the background is started with it ignored
     return subprocess.Popen(line, env=environment, text=True, preexec_fn=heeded, **options)
 
 
-def whole(data, folder, *more):
-    process = begin(data, folder, *more, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+def whole(data, folder, *more, model=MODEL):
+    process = begin(data, folder, *more, model=model, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     return process.communicate(timeout=200), process.returncode
 
 
@@ -116,6 +130,29 @@ def test_killed_and_resumed_it_ends_with_equal_rows(data, done, tmp_path):
     assert code == 0 and contents(tmp_path) == contents(done[0])
     for name in ("snippets.csv", "values.csv"):
         assert (tmp_path / "out" / name).read_text() == (done[0] / "out" / name).read_text()
+
+
+def test_features_killed_and_resumed_give_the_same_tables_to_the_byte(tmp_path):
+    data = clips(tmp_path / "clips")
+    folders = [tmp_path / name for name in ("whole", "killed")]
+    for folder in folders:
+        folder.mkdir()
+    (out, err), code = whole(data, folders[0], model=MODEL_OF_VALUES)
+    assert code == 0 and out == "", err
+    assert "of all that features add and take, in 9 snippets from 9 recordings" in err and "loud" not in err, err
+    assert re.search(r"The median relative sampling error of the values is \d+ %", err), err
+    process = begin(data, folders[1], model=MODEL_OF_VALUES, pause=0.1, stderr=subprocess.DEVNULL)
+    until_there_are(folders[1], 3)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert 3 <= len(contents(folders[1])["snippets"]) < 9 and not (folders[1] / "out" / "shap_values.csv").exists()
+    assert whole(data, folders[1], model=MODEL_OF_VALUES)[1] == 0
+    for name in ("snippets.csv", "shap_values.csv", "feature_importance.csv"):
+        assert (folders[1] / "out" / name).read_bytes() == (folders[0] / "out" / name).read_bytes()
+    assert {path.name for path in (folders[0] / "out" / "features").iterdir()} == {
+        f"{d}.{s}" for d in FIGURES for s in ("png", "pdf")
+    }
+    assert not {"values.csv", "profiles.png"} & {path.name for path in (folders[0] / "out").iterdir()}
 
 
 def test_an_interrupt_says_that_the_same_command_goes_on(data, tmp_path):

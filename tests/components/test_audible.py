@@ -4,12 +4,15 @@ import math
 
 import pytest
 import torch
+from librosa import mel_frequencies
 
 from hearwhy import Recording
 from hearwhy.classifiers.spectrogram import SpectrogramClassifier
+from hearwhy.components.audible import audible as audible_of
 from hearwhy.components.background import Background
 from hearwhy.components.vectors import vectors
-from hearwhy.front_ends import FeatureTable, LogMel, Mfcc
+from hearwhy.front_ends import FeatureTable, LogMel, Mfcc, PeakNormalised
+from hearwhy.front_ends.fbank import Fbank
 from hearwhy.vector import Vector
 from toys import noisy, tone
 
@@ -73,6 +76,7 @@ def test_tempo_is_a_track_of_clicks():
         onsets = (tempo.sounds[word].abs() > 0.15).int().diff().clamp(min=0).nonzero()[:, 0]
         starts = onsets[torch.cat([torch.tensor([10_000]), onsets.diff()]) > 1000]
         assert len(starts) == pytest.approx(4 * bpm / 60, abs=1.1)
+        assert abs(int(tempo.titles[word].removesuffix(" BPM")) - bpm) <= 6  # tempo is known in steps of a frame
 
 
 def test_a_pitch_is_the_clip_filtered():
@@ -90,3 +94,55 @@ def test_without_a_background_nothing_says_how_far_to_move():
 def test_only_what_the_model_hears_is_played():
     short = Mfcc(sample_rate=8000, n_mfcc=5, n_fft=512, hop_length=256, n_mels=40, length=10)
     assert len(audible(made(short, noisy()))[0].sounds["lower"]) == 9 * 256 + 256
+
+
+@pytest.mark.parametrize(("features", "how", "why"), [
+    (("chroma",), "features", "it stands for several numbers"),  # twelve pitches together are the whole clip
+    (("mel=4",), "features", "it stands for several numbers"),
+    (("mfcc=4",), "features", "it stands for several numbers"),
+    (("zcr",), "", "very different sounds share this number"),
+])  # fmt: skip
+def test_what_no_sound_stands_for_says_why(features, how, why):
+    (found,) = audible(made(FeatureTable(sample_rate=8000, features=features), noisy(), how=how))
+    assert found.sounds == {} and why in found.words
+
+
+def test_what_never_varies_cannot_be_moved_by_what_it_varies():
+    (found,) = audible(made(FeatureTable(sample_rate=8000, features=("rms",)), noisy(), std=0.0))
+    assert found.sounds == {} and "the same in every clip" in found.words
+
+
+@pytest.mark.parametrize(("front_end", "seconds", "why"), [
+    (Mfcc(sample_rate=8000, n_mfcc=2, n_fft=256, hop_length=200, n_mels=20), 1.0, "overlap by less than half"),
+    (Mfcc(sample_rate=8000, n_mfcc=2, n_fft=2048, hop_length=512, n_mels=20), 0.1, "shorter than one frame"),
+    (PeakNormalised(Fbank(sample_rate=8000)), 1.0, "nothing tells what such a row is made of"),
+])  # fmt: skip
+def test_where_there_is_no_way_back_to_sound_there_is_a_reason(front_end, seconds, why):
+    rows = [[0], [1]]
+    for found in audible_of(noisy(seconds), front_end, rows, torch.ones(2)):
+        assert found.sounds == {} and why in found.words
+
+
+def test_of_silence_nothing_can_be_turned_up():
+    for found in audible_of(Recording(torch.zeros(1, 8000), 8000), MFCC, [[0], [1]], torch.ones(2)):
+        assert found.sounds == {} and "the clip is silent" in found.words
+
+
+def test_sounds_are_called_by_what_one_hears():
+    level, balance, ripple, *_ = audible(made(MFCC, noisy()))
+    assert level.titles == {"lower": "softer", "higher": "louder"}
+    assert balance.titles == {"lower": "brighter", "higher": "darker"} and ripple.titles == {}
+    centroid = FeatureTable(sample_rate=8000, features=("centroid",))
+    as_is, darker, brighter = (float(centroid(audio[None])) for audio in (noisy().audio[0], *reversed(balance.sounds.values())))
+    assert darker < as_is < brighter
+    powers = [power_db(audio) for audio in (level.sounds["lower"], noisy().audio, level.sounds["higher"])]
+    assert powers == sorted(powers)
+    (rms,) = audible(made(FeatureTable(sample_rate=8000, features=("rms",)), noisy(), std=5.0))  # far more than there is
+    assert rms.titles["lower"] == "silence" and not rms.sounds["lower"].any()
+
+
+def test_bands_together_are_called_from_the_first_to_the_last():
+    mel = LogMel(sample_rate=8000, n_fft=512, hop_length=256, n_mels=4)
+    low, high = audible(made(mel, noisy(), how="mel=2"))
+    edges = [f"{hz:.0f}" for hz in mel_frequencies(6, fmin=0, fmax=4000)]
+    assert low.titles == {"alone": f"{edges[0]}-{edges[3]} Hz"} and high.titles == {"alone": f"{edges[2]}-{edges[5]} Hz"}

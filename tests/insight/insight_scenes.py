@@ -7,7 +7,10 @@ from pathlib import Path
 import torch
 
 from hearwhy import Recording, audio
+from hearwhy.classifiers.spectrogram import SpectrogramClassifier
+from hearwhy.components.background import Background
 from hearwhy.datasets.band.metadata import write_metadata
+from hearwhy.front_ends import Mfcc
 from hearwhy.insight import Explanation, Insight, Snippet
 from toys import noise, tone
 
@@ -38,6 +41,7 @@ def snippet(
     removed: tuple[float, ...] = (0.3, 0.7),
     levels: dict[str, float | None] | None = None,
     absent: tuple[str, ...] = (),
+    own: dict[str, float] | None = None,
     explanations: tuple[Explanation, ...] | None = None,
     **more: object,
 ) -> Snippet:
@@ -47,6 +51,7 @@ def snippet(
     return Snippet(
         item=str(told.pop("item", f"song {i % 4}")), start_s=2.0 * i, duration_s=2.0, names=tuple(values),
         levels_db=tuple(heard[name] for name in values), absent=tuple(name in absent for name in values),
+        own=tuple((own or {}).get(name) for name in values),
         si_sdr_db=tuple(told.pop("si_sdr_db", (None,) * len(values))),  # type: ignore[arg-type]
         si_sdr_mix_db=tuple(told.pop("si_sdr_mix_db", (None,) * len(values))),  # type: ignore[arg-type]
         chances=chances, chances_removed=removed,
@@ -85,6 +90,35 @@ def songs(root: Path, *, n: int = 3, seconds: float = 3.0) -> Path:
             audio.write(Recording(wave[None], RATE), folder / "stems" / f"S{place:02d}.flac")
             stems[f"S{place:02d}"] = {"audio_rendered": True, "inst_class": name.capitalize()}
         write_metadata(folder / "metadata.yaml", {"audio_dir": "stems", "stems": stems})
+    return root
+
+
+FRONT_END = Mfcc(sample_rate=RATE, n_mfcc=6, n_fft=512, hop_length=256, n_mels=20, length=20)
+WEIGHTS = torch.tensor([[0.02, -0.01, 0.0], [0.05, 0.03, -0.05], [0.0, 0.04, -0.03], [0.01, 0, 0], [0, 0.02, 0.02], [0, 0, 0]])
+
+
+class Weighed(torch.nn.Module):
+    """Logits that are linear in the mean of every row of the features: what each value adds to a logit is known."""
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        return features.mean(dim=2) @ WEIGHTS.to(features)
+
+
+def weighed(network: torch.nn.Module | None = None) -> SpectrogramClassifier:
+    """Three labels told by six MFCCs, whose usual values are known."""
+    generator = torch.Generator().manual_seed(0)
+    usual = torch.tensor([-300.0, 60.0, 10.0, 5.0, 0.0, 0.0]) + 20 * torch.randn(30, 6, generator=generator)
+    background, labels = Background.of(usual, source="30 clips"), ("low", "middle", "high")
+    return SpectrogramClassifier(FRONT_END, (network or Weighed()).eval(), labels, layout="batch freq frame", name="weighed",
+                                 fingerprint="weighed", background=background)  # fmt: skip
+
+
+def clips(root: Path, *, n: int = 9) -> Path:
+    """Three classes of short tones in noise, a folder each."""
+    for i in range(n):
+        hertz, label = [(300, "low"), (900, "middle"), (2700, "high")][i % 3]
+        wave = tone(hertz + 20 * i, seconds=0.6, gain=0.1) + noise(0.6, seed=i, gain=0.02)[0]
+        audio.write(Recording(wave[None], RATE), root / label / f"{label}-{i}.wav")
     return root
 
 

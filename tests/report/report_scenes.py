@@ -11,9 +11,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from hearwhy.front_ends import FeatureTable, FrontEnd, Mfcc
+from hearwhy.front_ends.naming import feature_names
 from hearwhy.result import Attribution
 from hearwhy.timeline import Timeline
 from hearwhy.types import Recording
+from hearwhy.vector import Vector
 
 RATE = 16_000
 LABELS = ("guitar", "piano")
@@ -149,6 +152,74 @@ SCENES: dict[str, Callable[[], list[Attribution]]] = {
     "troubled": lambda: [troubled()],
     "evil": lambda: [evil()],
 }  # fmt: skip
+
+
+MEAN = "mean of 240 training clips"
+COEFFICIENTS = Mfcc(sample_rate=8000, n_mfcc=40, n_fft=256, hop_length=128, n_mels=40, length=60)  # hears the first 0.96 s
+TABLE = FeatureTable(sample_rate=8000, features=("mfcc=2", "mel=3", "chroma", "centroid", "rms"))
+
+
+def valued(
+    weights: Sequence[float],
+    front_end: FrontEnd = COEFFICIENTS,
+    *,
+    rows: Sequence[Sequence[int]] | None = None,
+    names: Sequence[str] | None = None,
+    known: bool = True,
+    bias: float = 0.3,
+    **changes: Any,
+) -> Attribution:
+    """An attribution over values of features whose answers are those of an additive model.
+
+    What feature i is lies at 10 + i, what is usual at 10, and a standard deviation is 2: it is i / 2 of them above the usual.
+    """
+    n = len(weights)
+    rows, every = rows or [[i] for i in range(n)], feature_names(front_end)[1]
+    usual, spread = (torch.full((n,), number if known else math.nan) for number in (10.0, 2.0))
+    vector = Vector(10.0 + torch.arange(n), usual, spread, tuple(tuple(mine) for mine in rows), front_end)
+    defaults = {
+        "names": tuple(names or (every[mine[0]] for mine in rows)), "parts": band(1.5, n=max(n, 4))[:n], "absent": (),
+        "levels_db": (), "sounds": refused, "vector": vector, "second_fill": None, "level_check": None,
+        "recording": Recording(band(1.5, channels=2).sum(dim=0), RATE, "clip.wav"),
+        "settings": {"components": "vector", "fill": MEAN if known else "silence", "n_windows": 1},
+    }  # fmt: skip
+    return scene(weights, bias=bias, **(defaults | changes))
+
+
+def refused() -> Tensor:
+    raise AssertionError("values of features are no sounds; nothing may ask for their waveforms")
+
+
+def coefficients() -> Attribution:
+    """Forty MFCCs: too many to be switched, so the weaker are folded up."""
+    weights = [3 * math.cos(1.3 * i) / (1 + i / 4) for i in range(40)]
+    return valued(weights, without=None, stderr=torch.full((1, 40), 0.05), settings={"fill": MEAN, "method": "kernel_shap",
+                  "components": "vector:mfcc=40", "n_windows": 1})  # fmt: skip
+
+
+def table(**changes: Any) -> Attribution:
+    """A small table: MFCCs, mel bands and chroma as one each, a pitch alone, and features with and without a sound."""
+    rows = [[0], [1], [2], [2, 3], list(range(5, 17)), [5], [17], [18]]
+    names = ("mfcc 0", "mfcc 1", "mel 0", "mel 0 to mel 1", "chroma", "chroma C", "centroid", "rms")
+    return valued([2.0, -1.0, 0.5, 0.3, -0.2, 0.1, 1.0, -0.5], TABLE, rows=rows, names=names, **changes)
+
+
+def of_targets(attribution: Attribution, *targets: str) -> Attribution:
+    """The same values for several targets."""
+    n, rest = len(targets), ("values", "stderr", "base", "score_full", "score_base")
+    repeated = {key: getattr(attribution, key).repeat(n, *[1] * (getattr(attribution, key).ndim - 1)) for key in rest}
+    return replace(attribution, targets=targets, fidelity=(0.9,) * n, interaction_share=(0.02,) * n, **repeated)
+
+
+VALUES: dict[str, Callable[[], list[Attribution]]] = {
+    "coefficients": lambda: [coefficients()],
+    "table": lambda: [table()],
+    "unknown": lambda: [valued([1.0, -0.5, 2.0], known=False)],
+    "three": lambda: [valued([1.0, -0.5, 2.0])],
+    "targets": lambda: [of_targets(coefficients(), "guitar", "piano", "guitar - piano")],
+    "hostile": lambda: [valued([1.0, 2.0, -1.0], names=EVIL[:3], title="<b>clip</b>")],
+}  # fmt: skip
+"""Attributions over values of features."""
 
 
 def timeline(n: int = 6, *, seconds: float = 0.5, silent: tuple[int, ...] = (2,), unexplained: tuple[int, ...] = (3,),

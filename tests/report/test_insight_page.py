@@ -3,6 +3,7 @@
 import base64
 import io
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,10 @@ import torch
 from report_scenes import EVIL
 
 from hearwhy import Recording
+from hearwhy.insight.features import Features
 from hearwhy.report.insight import page, report_insight
+from hearwhy.report.insight_feature_figures import heat, summary
+from hearwhy.report.insight_features import fall_of, palette, shown_of
 from hearwhy.report.insight_figures import coordinates, faithful, profile_map, write_figures
 from hearwhy.report.insight_words import Findings, describe, findings, plain, verdict
 from insight.insight_scenes import confounded, explanation, insight, snippet
@@ -57,8 +61,9 @@ def features():
         own = tuple(explanation(t, dict(zip(names, row, strict=True))) for t, row in zip(labels, values, strict=True))
         chances = tuple(0.91 if k == i % 10 else 0.01 for k in range(10))
         rows.append(snippet(i, dict.fromkeys(names, 0.0), chances=chances, removed=(0.1,) * 10, explanations=own,
-                            label=f"class {i % 10}", levels=dict.fromkeys(names)))  # fmt: skip
-    return insight(*rows, labels=labels, targets=["all"], components="vector:mfcc=40")
+                            label=f"class {i % 10}", levels=dict.fromkeys(names),
+                            own=dict(zip(names, torch.randn(40, generator=generator).tolist(), strict=True))))  # fmt: skip
+    return insight(*rows, labels=labels, targets=["all"], components="vector:mfcc=40", fill="mean", background="7 clips (ab)")
 
 
 def single():
@@ -254,7 +259,7 @@ def test_every_scene_fits_every_screen(visit, scene, options):
     ) else (0, 0)  # fmt: skip
     assert wide <= screen
     assert page.locator("h1").inner_text()
-    assert page.locator(".profile").is_visible()
+    assert page.locator(".profile").first.is_visible()
 
 
 @pytest.mark.browser
@@ -329,8 +334,9 @@ def test_a_page_bears_many_rows_and_stays_small(written):
 @pytest.mark.parametrize("scene", [name for name in SCENES if name != "many"])
 def test_figures_are_written_for_every_scene(scene, tmp_path):
     write_figures(Findings(SCENES[scene]()), tmp_path)
-    assert {path.name for path in tmp_path.iterdir()} == {"figure_4a.png", "figure_4b.png", "profiles.png"}
-    assert all(path.stat().st_size > 5000 for path in tmp_path.iterdir())
+    more = "features" if scene == "features" else "profiles.png"
+    assert {path.name for path in tmp_path.iterdir()} == {"figure_4a.png", "figure_4b.png", more}
+    assert all(path.stat().st_size > 5000 for path in tmp_path.rglob("*.p*"))
 
 
 def test_the_figures_hold_the_numbers():
@@ -348,3 +354,169 @@ def test_the_figures_hold_the_numbers():
 def test_a_folder_is_refused(tmp_path: Path):
     with pytest.raises(ValueError, match="is a folder; give the file to write"):
         report_insight(Findings(confounded()), tmp_path)
+
+
+# --- of values of features ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.browser
+def test_a_bar_of_the_summary_tells_its_pieces_to_the_keyboard(visit):
+    page, found = visit("features"), Findings(features()).features
+    first = page.locator("#summary li").first
+    first.focus()
+    told = page.locator("#summary-told").inner_text()
+    strongest = max(range(10), key=lambda k: found.parts[k, found.ranked[0]])
+    assert told.startswith(f"{found.names[found.ranked[0]]} {found.total.mean[found.ranked[0]]:#.3g} (95 % ")
+    assert f": {found.targets[strongest]} " in told and "5 more" in told
+    drawn = first.locator("rect").evaluate_all("all => all.map(piece => piece.getAttribute('width'))")
+    widths = [float(width.rstrip("%")) for width in drawn]
+    pieces = found.parts[:, found.ranked[0]]
+    assert [width / sum(widths) for width in widths] == pytest.approx((pieces / pieces.sum()).tolist(), abs=1e-4)
+
+
+@pytest.mark.browser
+def test_a_class_is_chosen_for_all_pictures_at_once(visit):
+    page, found = visit("features"), Findings(features()).features
+    page.locator(".classes").get_by_role("button", name="class 7").click()
+    assert page.locator(".of-class").evaluate_all("all => all.map(one => one.value)") == ["7"] * 3
+    swarm = page.locator("#swarm")
+    swarm.focus()
+    page.keyboard.press("ArrowDown")
+    strongest = int(found.classes["class 7"].size.mean.argmax())
+    values = found.classes["class 7"].view.values[:, strongest]
+    page.keyboard.press("End")  # is none of its keys
+    for _ in range(25):
+        page.keyboard.press("ArrowRight")
+    told = page.locator("#swarm-told").inner_text()
+    row = int(values.argmax())  # the last to the right
+    assert told.startswith(f"song {row % 4}") and f"{found.names[strongest]} is " in told and told.endswith(" to class 7")
+    assert f"adds +{values[row]:.3g}" in told
+
+
+@pytest.mark.browser
+def test_pointing_at_a_dot_tells_of_its_snippet_and_a_press_chooses_it(visit):
+    page = visit("features")
+    swarm = page.locator("#swarm")
+    swarm.scroll_into_view_if_needed()
+    page.wait_for_timeout(200)
+    alone = page.evaluate(
+        """(() => {
+          const all = hearwhy.features.swarm().flat();
+          const others = dot => all.filter(other => other !== dot);
+          const far = dot => Math.min(...others(dot).map(other => Math.hypot(other.x - dot.x, other.y - dot.y)));
+          return all.sort((a, b) => far(b) - far(a))[0];
+        })()"""
+    )
+    swarm.click(position={"x": alone["x"], "y": alone["y"]})
+    chosen = page.evaluate("hearwhy.features.state")
+    assert chosen["swarm"][1] == alone["row"] and page.locator("#clip").input_value() == str(chosen["clip"])
+    name = page.evaluate(f"hearwhy.features.data.names[{alone['i']}]")
+    assert name in page.locator("#swarm-told").inner_text()
+
+
+@pytest.mark.browser
+def test_the_steps_lead_from_what_is_usual_to_the_score(visit):
+    page, found = visit("features"), Findings(features()).features
+    page.locator(".of-class").first.select_option("3")
+    page.locator("#clip").select_option("5")
+    number = lambda text: float(text.replace("\N{MINUS SIGN}", "-"))
+    values = [number(text) for text in page.locator("#fall .value").all_inner_texts()]
+    explanation = found.classes["class 3"].view.explanations[5]
+    assert values[0] == pytest.approx(explanation.base, rel=1e-2) and values[-1] == pytest.approx(explanation.score, rel=1e-2)
+    assert values[0] + sum(values[1:-1]) == pytest.approx(values[-1], abs=0.06)  # 11 numbers of three digits
+    labels = page.locator("#fall .label").all_inner_texts()
+    assert len(labels) == 11 and labels[-1] == "30 others"
+    strongest = found.names[abs(found.classes["class 3"].view.values[5]).argmax()]
+    assert labels[0].startswith(f"{strongest} = ")
+
+
+@pytest.mark.browser
+def test_a_feature_is_chosen_for_the_dependence_and_coloured_in_two_ways(visit):
+    page, found = visit("features"), Findings(features()).features
+    page.locator("#feature").select_option("2")
+    page.wait_for_timeout(100)
+    before = page.evaluate("document.getElementById('depend').toDataURL()")
+    page.locator("#tint").select_option("mate")
+    page.wait_for_timeout(100)
+    assert page.evaluate("document.getElementById('depend').toDataURL()") != before
+    assert "low" in page.locator("#depend-legend").inner_text()
+    page.locator("#depend").focus()
+    page.keyboard.press("ArrowRight")
+    feature = found.ranked[2]
+    own = found.classes[found.targets[page.evaluate("hearwhy.features.state.cls")]].view.own[:, feature]
+    assert f"{found.names[feature]} is " in page.locator("#depend-told").inner_text()
+    marks = page.evaluate("hearwhy.features.depend().map(mark => mark.x)")
+    assert sorted(range(20), key=lambda i: marks[i]) == sorted(range(20), key=lambda i: own[i])
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("scripted", [True, False])
+def test_the_heat_map_turns_to_the_signed_means_without_a_script(visit, scripted):
+    page, found = visit("features", java_script_enabled=scripted), Findings(features()).features
+    size, sign = page.locator(".heat-size table").first, page.locator(".heat-sign table").first
+    assert size.is_visible() and not sign.is_visible()
+    page.locator("label[for=heat-sign]").click()
+    assert sign.is_visible() and not size.is_visible()
+    mean = found.classes["class 2"].sign.mean[found.ranked[0]]
+    text = sign.locator("tbody tr").first.locator("td").nth(2).inner_text()
+    assert text.splitlines()[0] == f"{mean:+.2f}".replace("-", "\N{MINUS SIGN}") and "…" in text
+
+
+def test_of_features_nothing_is_said_of_sounds_and_of_sounds_nothing_of_features():
+    text = page(Findings(features()))
+    body = re.sub(r"<(script|style).*?</\1>", "", text, flags=re.DOTALL).replace("<dt>components</dt>", "")  # an option
+    for word in ("loud", " dB", "mixes", "stems", "component", "nothing present", "values.csv.</p>"):
+        assert word not in body.replace("shap_values.csv", ""), word
+    assert "what is usual (mean of 7 clips)" in body
+    assert 'id="features"' not in page(Findings(confounded())) and "#swarm" not in page(Findings(confounded()))
+
+
+def test_the_sampling_error_of_the_values_is_told():
+    names = ("a", "b")
+    rows = [
+        snippet(i, dict.fromkeys(names, 0.0), own=dict.fromkeys(names, float(i)),
+                explanations=(explanation("guitar", {"a": 3.0, "b": 4.0}, stderr=(error, 0.0)),))
+        for i, error in enumerate((0.2, 0.25, 5.0))
+    ]  # fmt: skip
+    told = {kind: (severity, "".join(text)) for kind, severity, text in findings(Findings(insight(*rows)))}
+    assert told["sampling"] == ("passed", "The median relative sampling error of the values is 5 %.")
+    assert "sampling" not in {kind for kind, _, _ in findings(Findings(features()))}
+
+
+def test_the_figures_of_features_hold_the_numbers():
+    found = Findings(features()).features
+    bars = summary(found).axes[0]
+    ends = {round(bar.get_y() + bar.get_height() / 2): bar.get_x() + bar.get_width() for bar in bars.patches}
+    assert [ends[19 - i] for i in range(20)] == pytest.approx(found.total.mean[found.ranked[:20]].tolist())
+    assert [tick.get_text() for tick in bars.get_yticklabels()] == [found.names[i] for i in found.ranked[:20]]
+    sizes, signs = (axes.images[0].get_array() for axes in heat(found).axes[:2])
+    assert signs[0].tolist() == pytest.approx([found.classes[t].sign.mean[found.ranked[0]] for t in found.targets])
+    assert sizes[3].tolist() == pytest.approx([found.classes[t].size.mean[found.ranked[3]] for t in found.targets])
+
+
+def test_a_waterfall_ends_at_the_score_even_where_values_miss_it():
+    rows = [snippet(0, {"a": 1.0, "b": -3.0}, own={"a": 5.0, "b": 6.0},
+                    explanations=(explanation("guitar", {"a": 1.0, "b": -3.0}, base=0.5, stderr=(0.1, 0.2)),))]  # fmt: skip
+    fall = fall_of(Features(insight(*rows)), "guitar", 0)
+    assert [(step.name, step.start, step.stop) for step in fall.steps] == [("b = 6", 0.5, -2.5), ("a = 5", -2.5, -1.5)]
+    assert fall.steps[0].error == pytest.approx(0.2 * 1.96, rel=1e-3)
+    missed = replace(rows[0].explanations[0], score=1.0)
+    fall = fall_of(Features(insight(replace(rows[0], explanations=(missed,)))), "guitar", 0)
+    assert fall.steps[-1].name == "what the values miss" and fall.steps[-1].stop == 1.0
+
+
+def test_more_classes_than_colours_share_the_last_one():
+    found = Findings(features()).features
+    assert palette(found) == {f"class {k}": k for k in range(10)}
+    more = replace(found, insight=many_classes())
+    colour = palette(more)
+    assert len(colour) == 9 and "class 0" not in colour  # of twelve, the three that count least share a colour
+    assert shown_of(more)["n_others"] == 3
+
+
+def many_classes():
+    own = {"a": 1.0, "b": 2.0}
+    told = tuple(explanation(f"class {k}", {"a": 0.1 * k, "b": 1.0}) for k in range(12))
+    chances = (1 / 12,) * 12
+    rows = [snippet(i, own, own=own, explanations=told, chances=chances, removed=chances) for i in range(3)]
+    return insight(*rows, labels=[f"class {k}" for k in range(12)])

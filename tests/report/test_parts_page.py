@@ -7,8 +7,8 @@ import torch
 from report_scenes import additive, band, masks, scene
 from test_interactions_page import together
 
-from hearwhy.report import report, summarise
 from hearwhy.parents import Added, Parents
+from hearwhy.report import report, summarise
 
 WEIGHTS = (0.9, 3.6, 1.0, -2.4)
 NAMES = ("bass", "drums / 0-200 Hz", "drums / 200-8000 Hz", "piano")

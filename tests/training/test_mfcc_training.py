@@ -1,5 +1,6 @@
 """The tutorial's recipe on sounds whose class is heard at once."""
 
+import csv
 import json
 import math
 
@@ -9,6 +10,7 @@ import torch
 
 import hearwhy
 from hearwhy import audio as sound
+from hearwhy.training.learning_curve import learning_curve_figure
 from hearwhy.training.mfcc import AUDIBLE_DB, FRONT_END, PROTOCOLS, _windows, train_conv_lstm
 
 RATE = 22_050
@@ -38,11 +40,30 @@ def test_a_recipe_learns_and_says_what_it_did(sounds, tmp_path, protocol):
     about = json.loads(out.with_suffix(".json").read_text())
     assert about["labels"] == ["noise", "tone"] and len(about["curve"]) == 6 and 1 <= about["epoch"] <= 6
     assert about["curve"][-1]["train_loss"] < about["curve"][0]["train_loss"]
+    held_out = "test" if protocol == "paper" else "validation"
+    with out.with_suffix(".curve.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [int(row["epoch"]) for row in rows if row["kept"] == "1"] == [about["epoch"]]
+    for row, epoch in zip(rows, about["curve"], strict=True):
+        assert float(row["train_loss"]) == pytest.approx(epoch["train_loss"], rel=1e-4)  # five digits are written
+        assert float(row[f"{held_out}_loss"]) == pytest.approx(epoch["validation_loss"], rel=1e-4)
+        assert float(row[f"{held_out}_accuracy_percent"]) == pytest.approx(100 * epoch["validation_accuracy"], rel=1e-4)
+    assert out.with_suffix(".curve.png").read_bytes().startswith(b"\x89PNG")
     if protocol == "paper":  # the leakage: the test set decides
         assert about["clips"]["validation"] == about["clips"]["test"] == 4
         losses = [row["validation_loss"] for row in about["curve"]]
         assert about["epoch"] == 1 + int(np.argmin(losses))
     assert not out.with_suffix(".state").exists()
+
+
+def test_a_learning_curve_is_drawn_as_it_was(tmp_path):
+    figure = learning_curve_figure([(2.0, 0.25, 2.5), (1.0, 0.75, 1.5), (0.5, 0.5, 3.0)], kept=2, held_out="test")
+    loss, accuracy = figure.axes
+    drawn = {line.get_label(): list(line.get_ydata()) for line in loss.lines}
+    assert drawn["training, with dropout"] == [2.0, 1.0, 0.5] and drawn["test"] == [2.5, 1.5, 3.0]
+    assert list(accuracy.lines[0].get_ydata()) == [25.0, 75.0, 50.0]
+    assert {tuple(axis.lines[-1].get_xdata()) for axis in figure.axes} == {(2, 2)}  # the epoch that was kept
+    assert accuracy.get_ylabel() == "test accuracy (%)" and accuracy.texts[0].get_text() == "kept: epoch 2, 75.0 %"
 
 
 def test_the_model_explains_its_rows(sounds, tmp_path):

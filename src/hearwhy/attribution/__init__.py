@@ -80,9 +80,9 @@ class Entry:
 
 
 def _budget(n: int, options: Mapping[str, Any]) -> int:
-    """As many masks as it may ask; with "auto" nobody knows beforehand: as many as by default."""
+    """As many masks as it may ask; with "auto" (or what the method will refuse) nobody knows: as many as by default."""
     asked = options.get("n_samples", N_SAMPLES)
-    return N_SAMPLES if asked == "auto" else int(asked)
+    return asked if isinstance(asked, int) else N_SAMPLES
 
 
 def _by_order(n: int, options: Mapping[str, Any]) -> int:
@@ -97,9 +97,9 @@ def _by_groups(n: int, options: Mapping[str, Any]) -> int:
 
 
 def _by_switches(n: int, options: Mapping[str, Any]) -> int:
-    """Masks with each of their components switched."""
-    budget = _budget(n, options)
-    return 2**n if budget >= 2**n else budget // (n + 1) * (n + 1)
+    """Masks and their complements, with each of their components switched."""
+    budget, pair = _budget(n, options), 2 * (n + 1)
+    return 2**n if budget >= 2**n else budget // pair * pair
 
 
 def _inside(function: Callable[..., Tensor], *, sampled: bool = False) -> Entry:

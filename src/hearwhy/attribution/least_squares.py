@@ -71,3 +71,14 @@ def sampling_error(fit: Fit, *, left: Tensor | float = 1.0, paired: bool = False
         together = fit.influence[0::2] * fit.influence[1::2]
         variance = variance + 2 * together.T @ (noise[0::2] * noise[1::2] * left)
     return variance.clamp(min=0).sqrt()
+
+
+def additive_error(fit: Fit, weights: Float[Tensor, " row"]) -> tuple[Float[Tensor, "column target"], float]:
+    """Return standard errors of the coefficients, and their degrees of freedom, if what the fit leaves is noise.
+
+    Of variance 1 / weight, the same for all rows but for that: a guess that a few rows more than columns allow, which do not
+    know the noise of each. What is no noise, a bias that all rows share, it cannot see.
+    """
+    df = max(1.0, float((1 - fit.leverage).sum()))
+    noise = (weights[:, None] * fit.residuals.square()).sum(0) / df  # (target,), of a row of weight 1
+    return ((fit.influence.square() / weights[:, None]).sum(0)[:, None] * noise).sqrt(), df

@@ -73,15 +73,14 @@ def owen(
     >>> owen(pair, (3,), groups=(0, 0, 1)).values  # the two lefts together bargain for half
     tensor([[0.2500, 0.2500, 0.5000]])
     """
+    named = tuple(range(math.prod(shape))) if groups is None else groups
+    members, needed = _members(named, shape), masks_needed(named)
     if n_samples == "auto":
         again = partial(owen, shape=shape, groups=groups, seed=seed)
-        return in_rounds(lambda asked, n: again(asked, n_samples=n), score, shape, tolerance=tolerance)
+        return in_rounds(lambda asked, n: again(asked, n_samples=n), score, shape, tolerance=tolerance, every=needed)
     check_n_samples("owen", n_samples, shape)
-    named = tuple(range(math.prod(shape))) if groups is None else groups
-    members = _members(named, shape)
-
     asked = Remembered(score, shape)
-    exact = masks_needed(named) <= n_samples
+    exact = needed <= n_samples
     values, stderr, df = (_exact(asked, members), None, math.inf) if exact else _sampled(asked, members, n_samples, seed)
     base = asked(torch.zeros(1, members.shape[1], dtype=torch.bool))[0]
     found = None if stderr is None else stderr.reshape(-1, *shape).float()

@@ -40,10 +40,12 @@ def seeded(seed: int) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def check_n_samples(method: str, n_samples: int | str, shape: tuple[int, ...], *, per_component: int = 4) -> None:
+def check_n_samples(
+    method: str, n_samples: int | str, shape: tuple[int, ...], *, per_component: int = 4, besides: int = 0
+) -> None:
     """Raise ValueError where so few masks cannot tell so many components apart."""
     n = math.prod(shape)
-    minimum = max(2, min(per_component * n, 2**n))
+    minimum = max(2, min(per_component * n + besides, 2**n))
     if not isinstance(n_samples, int) or isinstance(n_samples, bool) or n_samples < minimum:
         raise ValueError(
             f"{method} needs at least {minimum} masks for {n} component{'s' * (n != 1)}; got n_samples={n_samples!r}. "
@@ -165,6 +167,18 @@ def kernel_pairs(components: int, n_pairs: int, generator: torch.Generator) -> K
             weight[mine] = (0.5 if halves[i] else 1.0) * (components - 1) / (s * (components - s)) / len(mine)
             left[mine] = 1 - len(mine) / every[i]
     return KernelPairs(masks, weight, left)
+
+
+def lone_pairs(components: int, n_pairs: int, generator: torch.Generator) -> KernelPairs:
+    """Return every component alone, with all others as its complement, then pairs of the other sizes in turn.
+
+    For few pairs, at least one a component: what is said of each component then never hangs on which masks were drawn. Each
+    pair counts by the Shapley kernel, (d - 1) / (s (d - s)), and not by how many of its size there are.
+    """
+    drawn = kernel_pairs(components, n_pairs, generator).masks
+    masks = torch.cat([torch.eye(components, dtype=torch.bool), drawn[drawn.sum(dim=1) > 1]])[:n_pairs]
+    sizes = masks.sum(dim=1).to(torch.float64)
+    return KernelPairs(masks, (components - 1) / (sizes * (components - sizes)), torch.ones_like(sizes))
 
 
 def take_turns(pace: list[float], available: list[int], total: int) -> Tensor:

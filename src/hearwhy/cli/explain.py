@@ -13,7 +13,7 @@ import typer
 
 from hearwhy.cli.long import write_timeline
 from hearwhy.cli.models import found_model
-from hearwhy.cli.options import AsJson, Audio, Background, Device, Fill, Model, Out, Prompts, Quiet, Seed
+from hearwhy.cli.options import AsJson, Audio, Background, Cache, Device, Fill, Model, Out, Precision, Prompts, Quiet, Seed
 from hearwhy.progress import progress, say
 
 if TYPE_CHECKING:
@@ -65,7 +65,16 @@ def explain(
     ] = "other",
     background: Background = None,
     scale: Annotated[str | None, typer.Option("--scale", help="log_odds, probability or logit.")] = None,
-    n_samples: Annotated[int | None, typer.Option("--n-samples", help="Masks that a sampling method asks about.")] = None,
+    n_samples: Annotated[
+        str | None,
+        typer.Option("--n-samples", help="Masks that a sampling method asks about; auto: as many as --tolerance takes."),
+    ] = None,
+    tolerance: Annotated[
+        float | None, typer.Option("--tolerance", help="Ask until the error is under this share of the range of values: 0.01.")
+    ] = None,
+    time_budget: Annotated[
+        float | None, typer.Option("--time-budget", help="Ask no longer than so many seconds; the checks come on top.")
+    ] = None,
     interactions: Annotated[
         int | None, typer.Option("--interactions", help="Masks for what every two do together; to 8 components it is known.")
     ] = None,
@@ -84,27 +93,37 @@ def explain(
     seed: Seed = 0,
     device: Device = "cpu",
     out: Out = Path("hearwhy-out"),
+    cache: Cache = None,
+    precision: Precision = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
     """Explain a model's decision on a recording: a page, a plot, sounds and numbers."""
+    from hearwhy import classifier
     from hearwhy import explain as explain_recording
+    from hearwhy.answers import answers_in
+    from hearwhy.classifiers.running import running
     from hearwhy.components.recipe import OTHER
     from hearwhy.explain import default_method
     from hearwhy.staging import check_folder
 
     check_folder(out)  # before the work, not after it
-    if n_samples is not None:
-        method = _with_option(method or default_method(components), "n_samples", n_samples)
+    for option, value in (("n_samples", n_samples), ("tolerance", tolerance)):
+        if value is not None:
+            method = _with_option(method or default_method(components), option, value)
     named = found_model(model, prompts=prompts, background=background, quiet=quiet or as_json)
+    if precision:
+        named = running(classifier(named), precision=precision, device=device)
+    answers = answers_in(cache)
     second = OTHER if second_fill == fill else second_fill
     options: dict[str, Any] = {
         "components": components, "target": target, "method": method, "fill": fill, "scale": scale, "seed": seed,
         "second_fill": None if second == "none" else second, "device": device, "window_s": window, "overlap": overlap,
         "mask": mask, "add": _donors(add), "interactions": interactions,
+        "time_budget_s": time_budget,
     }  # fmt: skip
     with progress("Asking the model", quiet=quiet or as_json) as told:
-        ask: Callable[..., Any] = partial(explain_recording, named, progress=told, **options)
+        ask: Callable[..., Any] = partial(explain_recording, named, progress=told, cache=answers, **options)
         if per_window:
             how = {"start": start, "duration": duration, "model": model, "prompts": prompts, "data": background, **options}
             found: Attribution | Timeline = write_timeline(ask, audio, out, n_windows=_n_windows(windows), how=how)
@@ -113,6 +132,8 @@ def explain(
             _write(attribution, out)
             found = attribution
     _tell(found, out, as_json=as_json, quiet=quiet)
+    if answers is not None:
+        say(str(answers), quiet=quiet or as_json)
 
 
 def _whole(path: Path, start: float, duration: float | None) -> Recording:
@@ -158,12 +179,13 @@ def _with_option(method: str, key: str, value: object) -> str:
 
 def _write(found: Attribution, out: Path) -> None:
     """Everything of the contract: page, plot, json, npz and audio, or nothing."""
+    from hearwhy.plots import write_figures
     from hearwhy.report import report
     from hearwhy.staging import Staging
 
     with Staging(out) as stage:
         found.save(stage.path)
-        found.plot(path=stage.path / "plot.png")
+        write_figures(found, stage.path)
         report([found], stage.path / "index.html")
 
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import typer
 
 from hearwhy.cli.long import Interrupted
-from hearwhy.cli.options import Device, Model, Out, Prompts, Quiet, Seed
+from hearwhy.cli.models import found_model
+from hearwhy.cli.options import Background, Device, Fill, Model, Out, Prompts, Quiet, Seed
 from hearwhy.progress import progress, say
 
 if TYPE_CHECKING:
@@ -32,9 +33,8 @@ def insight(
         str, typer.Option("--method", help="NAME or NAME(option=value); see `hearwhy list methods`.")
     ] = "kernel_shap",
     target: Annotated[list[str], typer.Option("--target", help="See `hearwhy list targets`; may be given again.")] = ["top"],  # noqa: B006
-    fill: Annotated[
-        str, typer.Option("--fill", help="What stands where something was removed: silence, noise, or a path.")
-    ] = "silence",
+    fill: Fill = None,
+    background: Background = None,
     scale: Annotated[str | None, typer.Option("--scale", help="log_odds, probability or logit.")] = None,
     stems: Annotated[
         list[str], typer.Option("--stems", help="Mix only these, as in piano,drums,bass; again for each further condition.")
@@ -56,17 +56,16 @@ def insight(
     quiet: Quiet = False,
 ) -> None:
     """Explain many snippets of a dataset and draw one picture of the model: what it listens to, and how well that holds."""
-    from hearwhy import classifier
     from hearwhy.insight import Question, Selection, Study, read_insight
     from hearwhy.report.insight_words import Findings
     from hearwhy.staging import check_folder
 
     check_folder(out)
     other = None if beside is None else read_insight(beside)
-    question = Question(components, method, tuple(target), None if fill == "silence" else fill, cast(Any, scale), seed)
+    question = Question(components, method, tuple(target), fill, cast(Any, scale), seed)
     conditions = tuple(tuple(name.strip() for name in line.split(",") if name.strip()) for line in stems)
     selection = Selection(conditions, split, limit, per_item, snippet)
-    named = classifier(model, prompts=prompts) if prompts else model
+    named = found_model(model, prompts=prompts, background=background, quiet=quiet)
     study = Study(data, named, question, selection, device=device)
     found = _ask(study, out, quiet=quiet)
     say(f"Drawing {len(found.snippets)} explanations", quiet=quiet)
@@ -102,8 +101,8 @@ def _write(found: Findings, study: Study, out: Path, *, quiet: bool) -> None:
         write_tables(found.insight, stage.path, found.clustering)
         write_figures(found, stage.path)
     say(plain(verdict(found)), quiet=quiet)
-    for _, severity, text in findings(found):
-        if severity == "warning":
+    for kind, severity, text in findings(found):
+        if severity == "warning" or kind == "sampling":
             say(f"  - {''.join(text)}", quiet=quiet)
     problems = found.insight.problems
     for item, condition, problem in problems[:SHOWN]:

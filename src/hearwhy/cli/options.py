@@ -10,6 +10,14 @@ import typer
 Audio = Annotated[Path, typer.Argument(help="A WAV, FLAC, OGG or MP3 file.")]
 Out = Annotated[Path, typer.Option("--out", help="Folder to write to.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress, no closing words.")]
+Cache = Annotated[
+    Path | None,
+    typer.Option("--cache", help="Folder of answers that the model gave: what was asked before is not asked again."),
+]
+Precision = Annotated[
+    str | None,
+    typer.Option("--precision", help="Run a torch model in bfloat16, or on a GPU in half; what that changes is measured."),
+]
 Seed = Annotated[int, typer.Option("--seed", help="Seed of everything that is drawn at random.")]
 Device = Annotated[str, typer.Option("--device", help="Where the model runs: cpu, cuda, mps.")]
 Model = Annotated[str, typer.Option("--model", help="What to explain; see `hearwhy list models`.")]

@@ -24,6 +24,10 @@ NONE = "no sound of its own: very different sounds share this number"
 SEVERAL = "no sound of its own: it stands for several numbers"
 UNKNOWN = "no sound: how much it usually varies is not known"
 CONSTANT = "no sound: it is the same in every clip that is known"
+UNSEEN = "no sound: nothing tells what such a row is made of"
+SILENT = "no sound: the clip is silent, there is nothing to change"
+TOO_SHORT = "no sound: the clip is shorter than one frame"
+APART = "no sound: frames that overlap by less than half cannot be put together again"
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,6 +101,8 @@ def _plain(front_end: FrontEnd) -> FrontEnd:
 
 def _audible(front_end: FrontEnd, audio: Tensor, names: list[str], spread: float | None, *, whole: bool) -> Audible:
     word = names[0].split()[0]
+    if (why := _closed(front_end, audio)) is not None:
+        return Audible({}, why)
     if word in FILTERED and not whole:
         return FILTERED[word](front_end, audio, names)
     if word not in MOVED or len(names) > 1:
@@ -104,6 +110,17 @@ def _audible(front_end: FrontEnd, audio: Tensor, names: list[str], spread: float
     if not spread:
         return Audible({}, UNKNOWN if spread is None else CONSTANT)
     return MOVED[word](front_end, audio, names[0], spread)
+
+
+def _closed(front_end: FrontEnd, audio: Tensor) -> str | None:
+    """Say why there is no way from the features back to sound; None where there is."""
+    if not isinstance(front_end, Mfcc | LogMel | LogStft | FeatureTable):
+        return UNSEEN
+    if 2 * front_end.hop_length > front_end.n_fft:
+        return APART
+    if not audio.any():
+        return SILENT
+    return TOO_SHORT if len(audio) < front_end.n_fft else None
 
 
 def _bands(front_end: FrontEnd) -> LogMel:
@@ -145,7 +162,7 @@ def _clicks(front_end: FrontEnd, audio: Tensor, name: str, spread: float) -> Aud
     tempo = float(FeatureTable(front_end.sample_rate, ("tempo",), front_end.n_fft, front_end.hop_length)(audio[None]))
     bpm = (max(SLOWEST_BPM, tempo - spread), tempo + spread)
     slower, faster = (_track(beats, front_end.sample_rate, len(audio)) for beats in bpm)
-    return _moved(slower, faster, "clicks at the tempo of the clip", (f"{bpm[0]:.0f} clicks/min", f"{bpm[1]:.0f} clicks/min"))
+    return _moved(slower, faster, "clicks at the tempo of the clip", (f"{bpm[0]:.0f} BPM", f"{bpm[1]:.0f} BPM"))
 
 
 def _track(bpm: float, sample_rate: int, n_samples: int) -> Tensor:
@@ -186,7 +203,7 @@ def _pitches(front_end: FrontEnd, audio: Tensor, names: list[str]) -> Audible:
     spectrum = sound.stft(audio[None], front_end.n_fft, front_end.hop_length)
     alone = sound.istft(spectrum * share[:, None], len(audio), front_end.n_fft, front_end.hop_length)[0]
     title = " ".join(name.split()[1] for name in names)
-    return Audible({"alone": alone}, "the clip, filtered to this pitch in every octave", {"alone": f"only {title}"})
+    return Audible({"alone": alone}, "the clip, filtered to this pitch in every octave", {"alone": title})
 
 
 FILTERED: dict[str, Callable[[FrontEnd, Tensor, list[str]], Audible]] = {

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeGuard, cast
 
-from jaxtyping import Float
+from jaxtyping import Complex, Float
 from torch import Tensor
 
 from hearwhy.front_ends.log_mel import LogMel
@@ -21,12 +21,14 @@ __all__ = [
     "STFT_DB",
     "FeatureTable",
     "FrontEnd",
+    "Linear",
     "LogMel",
     "LogStft",
     "Mfcc",
     "PeakNormalised",
     "Standardised",
     "front_end",
+    "is_linear",
 ]
 
 STFT_DB = LogStft(sample_rate=16_000, n_fft=512, hop_length=256)
@@ -55,6 +57,24 @@ class FrontEnd(Protocol):
     def __call__(self, audio: Float[Tensor, "batch time"]) -> Float[Tensor, "batch freq frame"]:
         """Return the features of each row of `audio`."""
         ...
+
+
+class Linear(FrontEnd, Protocol):
+    """A front end that is linear up to a complex spectrum: the spectra of parts add up to that of their sum."""
+
+    def spectrum(self, audio: Float[Tensor, "batch time"]) -> Complex[Tensor, "batch freq frame"]:
+        """Return the spectrum of each row of `audio`."""
+        ...
+
+    def of_spectrum(self, spectrum: Complex[Tensor, "batch freq frame"]) -> Float[Tensor, "batch freq frame"]:
+        """Return the features of each spectrum; of those that `spectrum` returned, the front end's own."""
+        ...
+
+
+def is_linear(front_end: FrontEnd) -> TypeGuard[Linear]:
+    """Return whether a front end is linear up to a complex spectrum."""
+    inner = front_end.front_end if isinstance(front_end, Standardised) else front_end
+    return isinstance(inner, tuple(FRONT_ENDS.values()))
 
 
 @dataclass(frozen=True)
@@ -89,7 +109,18 @@ class Standardised:
 
     def __call__(self, audio: Float[Tensor, "batch time"]) -> Float[Tensor, "batch freq frame"]:
         """Return the standardised features of each row of `audio`."""
-        return (self.front_end(audio) - self.mean) / self.std
+        return self._standardised(self.front_end(audio))
+
+    def spectrum(self, audio: Float[Tensor, "batch time"]) -> Complex[Tensor, "batch freq frame"]:
+        """Return the spectrum of each row of `audio`, where the other front end is `Linear`."""
+        return cast(Linear, self.front_end).spectrum(audio)
+
+    def of_spectrum(self, spectrum: Complex[Tensor, "batch freq frame"]) -> Float[Tensor, "batch freq frame"]:
+        """Return the standardised features of what `spectrum` returned."""
+        return self._standardised(cast(Linear, self.front_end).of_spectrum(spectrum))
+
+    def _standardised(self, features: Tensor) -> Tensor:
+        return (features - self.mean) / self.std
 
 
 @dataclass(frozen=True)

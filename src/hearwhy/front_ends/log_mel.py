@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Literal
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Complex, Float
 from torch import Tensor
 
 _FLOOR = 1e-5  # magnitude at which decibels stop: -100 dB
@@ -113,8 +113,12 @@ class LogMel:
 
     def __call__(self, audio: Float[Tensor, "batch time"]) -> Float[Tensor, "batch mel frame"]:
         """Return the log-mel spectrogram of each row of `audio`."""
+        return self.of_spectrum(self.spectrum(audio))
+
+    def spectrum(self, audio: Float[Tensor, "batch time"]) -> Complex[Tensor, "batch freq frame"]:
+        """Return what the front end takes in: up to here it is linear, so that the spectra of parts add up."""
         self._check(audio)
-        spectrum = torch.stft(
+        return torch.stft(
             audio,
             self.n_fft,
             self.hop_length,
@@ -123,9 +127,12 @@ class LogMel:
             pad_mode=self.pad or "constant",
             return_complex=True,
         )
+
+    def of_spectrum(self, spectrum: Complex[Tensor, "batch freq frame"]) -> Float[Tensor, "batch mel frame"]:
+        """Return the log-mel spectrogram of what `spectrum` returned."""
         # re**2 + im**2 rather than abs**2: no square root, whose slope at silence is undefined
         power = spectrum.abs() if self.power == 1.0 else spectrum.real.square() + spectrum.imag.square()
-        return self._compress(mel_filters(self).to(audio) @ power)
+        return self._compress(mel_filters(self).to(power) @ power)
 
     def _compress(self, mel: Tensor) -> Tensor:
         if self.log == "log1p":

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Complex, Float
 from torch import Tensor
 
 from hearwhy.front_ends.log_mel import LogMel
@@ -84,9 +84,17 @@ class Mfcc:
 
     def __call__(self, audio: Float[Tensor, "batch time"]) -> Float[Tensor, "batch coefficient frame"]:
         """Return the coefficients of each row of `audio`."""
+        return self.of_spectrum(self.spectrum(audio))
+
+    def spectrum(self, audio: Float[Tensor, "batch time"]) -> Complex[Tensor, "batch freq frame"]:
+        """Return what the front end takes in: up to here it is linear, so that the spectra of parts add up."""
         if audio.ndim == 2 and audio.shape[1] < 2:
             raise ValueError(f"MFCCs need at least two samples of audio; got {audio.shape[1]}.")
-        return self.cut(self.of_mel(self.mel(self._emphasised(audio))))
+        return self.mel.spectrum(self._emphasised(audio))
+
+    def of_spectrum(self, spectrum: Complex[Tensor, "batch freq frame"]) -> Float[Tensor, "batch coefficient frame"]:
+        """Return the coefficients of what `spectrum` returned."""
+        return self.cut(self.of_mel(self.mel.of_spectrum(spectrum)))
 
     def of_mel(self, mel: Float[Tensor, "batch mel frame"]) -> Float[Tensor, "batch coefficient frame"]:
         """Return the coefficients of mel spectrograms in dB, all frames of them."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Complex, Float
 from torch import Tensor
 
 FLOOR_DB = -100.0
@@ -81,8 +81,12 @@ class LogStft:
 
     def __call__(self, audio: Float[Tensor, "batch time"]) -> Float[Tensor, "batch freq frame"]:
         """Return the spectrogram of each row of `audio`."""
+        return self.of_spectrum(self.spectrum(audio))
+
+    def spectrum(self, audio: Float[Tensor, "batch time"]) -> Complex[Tensor, "batch freq frame"]:
+        """Return what the front end takes in: up to here it is linear, so that the spectra of parts add up."""
         self._check(audio)
-        spectrum = torch.stft(
+        return torch.stft(
             audio,
             self.n_fft,
             self.hop_length,
@@ -91,6 +95,9 @@ class LogStft:
             pad_mode=self.pad or "constant",
             return_complex=True,
         )
+
+    def of_spectrum(self, spectrum: Complex[Tensor, "batch freq frame"]) -> Float[Tensor, "batch freq frame"]:
+        """Return the spectrogram of what `spectrum` returned."""
         if self.log == "log1p":
             return torch.log1p(self.gain * spectrum.abs())  # torch defines its slope at silence as 0
         return 10 * torch.log10((spectrum.real.square() + spectrum.imag.square()).clamp(min=_FLOOR))

@@ -1,7 +1,8 @@
 """Insight: many explanations, one picture of the model.
 
 Every snippet of a dataset is explained over components that have the same names everywhere; what was found is kept
-snippet by snippet in one file. `statistics` and `clusters` make of it what `hearwhy.report.insight` shows.
+snippet by snippet in one file. `statistics` and `clusters`, and of components that are values `features`, make of it what
+`hearwhy.report.insight` shows.
 """
 
 from __future__ import annotations
@@ -158,7 +159,7 @@ class Study:
         told = ", ".join(f"{key}={value}" for key, value in options.items() if key != "seed")
         return {
             "model": self.called, "fingerprint": self.model.fingerprint, "components": q.components,
-            "method": f"{name}({told})" if told else name, "targets": list(q.targets), "fill": q.fill or "silence",
+            "method": f"{name}({told})" if told else name, "targets": list(q.targets), **q.absent(self.model),
             "scale": self._scale(), "seed": q.seed, "snippets": dataset_hash(self.units),
         }  # fmt: skip
 

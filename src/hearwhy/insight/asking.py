@@ -15,6 +15,7 @@ from hearwhy.asking import Predict
 from hearwhy.attribution.parsing import parse_method
 from hearwhy.components import ABSENT_DB, asks_for_stems, with_fill
 from hearwhy.components import components as make_components
+from hearwhy.components.cells import Cells
 from hearwhy.components.parts import Parts
 from hearwhy.game import Game
 from hearwhy.insight.question import Question, Unit, unit_seed
@@ -25,6 +26,7 @@ from hearwhy.scoring import TargetScore, checked_scale
 from hearwhy.targets import chosen
 from hearwhy.trust import fidelity, interaction_share
 from hearwhy.types import Classifier, Estimate, Recording
+from hearwhy.vector import Vector
 
 AUDIBLE_DB = -60.0  # RMS below full scale under which a snippet counts as silent, as in the audioLIME paper
 MAX_WHOLE_S = 1200.0  # of a recording that is separated as one: 5 stereo sources of it are 2 GB
@@ -70,12 +72,14 @@ class Asker:
         explanations = self._explanations(predict, targets, unit_seed(self.question.seed, unit))
         apart, mixed = _separation(parts, recording, {} if asks_for_stems(self.question.components) else stems or {})
         done = [step for step in parts.recording.history if not step.startswith("read ")]  # where it lies is no news
-        notes = [*done, *sound.conversion(recording, self.model.sample_rate, self.model.channels), predict.windows.note]
+        told = [f"the model: {note}" for note in getattr(self.model, "notes", ())]
+        notes = [*told, *done, *sound.conversion(recording, self.model.sample_rate, self.model.channels), predict.windows.note]
+        levels = [None if level < sound.SILENCE_DB else level for level in parts.levels_db]
         return Snippet(
             item=unit.item.name, group=unit.item.group, condition=unit.condition, number=unit.number, start_s=unit.start_s,
             duration_s=unit.duration_s, label=unit.item.label or _playing(stems or {}, recording, self.model.labels),
-            names=tuple(parts.names), absent=tuple(parts.absent),
-            levels_db=tuple(None if level < sound.SILENCE_DB else level for level in parts.levels_db),
+            names=tuple(parts.names), absent=tuple(parts.absent), own=_own(parts),
+            levels_db=tuple(levels) or (None,) * len(parts.names),  # cells and values have none
             si_sdr_db=apart, si_sdr_mix_db=mixed, chances=tuple(everything), chances_removed=tuple(nothing),
             explanations=explanations, n_calls=predict.n_calls, notes=tuple(note for note in notes if note),
         )  # fmt: skip
@@ -152,6 +156,13 @@ def _additive(estimate: Estimate, masks: Tensor) -> Tensor:
     """What the additive explanation says of masks, (mask, target)."""
     kept = masks.reshape(len(masks), -1).to(torch.float64)
     return estimate.base.to(torch.float64) + kept @ estimate.values.flatten(1).T.to(torch.float64)
+
+
+def _own(parts: Any) -> tuple[float | None, ...]:
+    """The values themselves, of components that are values of features."""
+    if isinstance(parts, Cells) and parts.domain == "vector":
+        return tuple(Vector.of(parts).values.tolist())
+    return (None,) * len(parts.names)
 
 
 def _true_sources(unit: Unit, stems: Mapping[str, Recording] | None) -> dict[str, Tensor]:

@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hearwhy.attribution.parsing import parse_method
+from hearwhy.components import is_vector
+from hearwhy.components.vectors import VECTOR_FILLS
 from hearwhy.datasets import read
 from hearwhy.datasets.items import Dataset, Item
-from hearwhy.types import Scale
+from hearwhy.types import Classifier, Scale
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,15 @@ class Question:
                              "sources, bands, segments, tiles or cells:tiles=FxT.")  # fmt: skip
         if not 0 <= self.seed < 2**63:
             raise ValueError(f"seed is a whole number from 0 to 2**63 - 1; got {self.seed}.")
+
+    def absent(self, classifier: Classifier) -> dict[str, str | None]:
+        """Return what stands where something was removed, and the background that knows it, where one does."""
+        background = getattr(classifier, "background", None) if is_vector(self.components) else None
+        fill = self.fill or ("silence" if background is None else "mean")
+        if background is None or fill not in VECTOR_FILLS:
+            return {"fill": fill, "background": None}
+        digest = hashlib.sha256(b"".join(tensor.numpy().tobytes() for tensor in background.as_tensors().values()))
+        return {"fill": fill, "background": f"{background.source} ({digest.hexdigest()[:8]})"}
 
 
 @dataclass(frozen=True)

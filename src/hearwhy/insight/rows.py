@@ -61,6 +61,8 @@ class Snippet:
         Level of each relative to the snippet, in dB; None for silence and for what has no level.
     absent
         Which are too faint to be there.
+    own
+        What each one's own value is, the mean over frames, where components are values of features; None where they are not.
     si_sdr_db, si_sdr_mix_db
         How close each comes to the true source of its name, and how close the snippet itself; None where that is not known.
     chances, chances_removed
@@ -83,6 +85,7 @@ class Snippet:
     names: tuple[str, ...]
     levels_db: tuple[float | None, ...]
     absent: tuple[bool, ...]
+    own: tuple[float | None, ...]
     si_sdr_db: tuple[float | None, ...]
     si_sdr_mix_db: tuple[float | None, ...]
     chances: tuple[float, ...]

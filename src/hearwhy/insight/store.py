@@ -15,7 +15,7 @@ from hearwhy.insight.rows import Explanation, Snippet
 from hearwhy.insight.views import Insight
 
 FILE = "insight.sqlite"
-VERSION = 1
+VERSION = 2
 SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE snippets (item TEXT NOT NULL, condition TEXT NOT NULL, number INTEGER NOT NULL, found TEXT NOT NULL,

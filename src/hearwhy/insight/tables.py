@@ -1,4 +1,4 @@
-"""Tables: everything that was found as CSV, one row a snippet and one row a value."""
+"""Tables: everything that was found as CSV, one row a snippet, one row a value, and of features one row a class and feature."""
 
 from __future__ import annotations
 
@@ -7,8 +7,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from hearwhy.insight.clusters import Clustering
+from hearwhy.insight.features import Features, Mean
 from hearwhy.insight.rows import Explanation, Snippet
+from hearwhy.insight.statistics import correlation
 from hearwhy.insight.views import Insight
 
 N_LABELS = 5  # most probable labels that stand in a row
@@ -16,7 +20,13 @@ KEY = ("item", "group", "condition", "number", "start_s", "duration_s", "true", 
 
 
 def write_tables(insight: Insight, folder: Path, clusters: Clustering | None = None) -> None:
-    """Write ``snippets.csv``, one row a snippet and target, and ``values.csv``, one row a component of each."""
+    """Write ``snippets.csv``, one row a snippet and target, and ``values.csv``, one row a component of each.
+
+    Of values of features ``shap_values.csv`` instead, and ``feature_importance.csv``, one row a class and feature: means over
+    the clips with 95 % intervals from resampling whole recordings, and the part of their error that comes of sampling masks.
+    ``own_value_r`` is the correlation of a feature's own value with what it adds: positive where high values speak for the
+    class. An empty class stands for all of them together: |value| summed over the classes.
+    """
     numbers = {} if clusters is None else dict(zip((s.key for s in clusters.view.snippets), clusters.number, strict=True))
     tops = {
         (snippet.key, explanation.target): top
@@ -35,6 +45,9 @@ def write_tables(insight: Insight, folder: Path, clusters: Clustering | None = N
     _write(
         folder / "snippets.csv", (*KEY, *likeliest, *found, "most_important", "loudest", "cluster", "n_calls"), rows
     )  # fmt: skip
+    if insight.of_values:
+        _write_features(Features(insight), folder)
+        return
     columns = ("component", "value", "stderr", "level_db", "absent", "si_sdr_db", "si_sdr_mix_db")
     _write(folder / "values.csv", (*KEY, "target", *columns), (row for pair in pairs for row in _values(insight, *pair)))
 
@@ -58,6 +71,38 @@ def _values(insight: Insight, s: Snippet, e: Explanation) -> Iterator[tuple[Any,
     columns = (s.names, e.values, stderr, s.levels_db, map(int, s.absent), s.si_sdr_db, s.si_sdr_mix_db)
     for row in zip(*columns, strict=True):
         yield (*_key(insight, s), e.target, *row)
+
+
+def _write_features(features: Features, folder: Path) -> None:
+    pairs = ((s, e) for s in features.insight.snippets for e in s.explanations)
+    rows = (row for pair in pairs for row in _feature_values(features.insight, *pair))
+    _write(folder / "shap_values.csv", (*KEY, "class", "feature", "value", "stderr", "own_value"), rows)
+    means = [f"{what}{end}" for what in ("mean_abs", "mean") for end in ("", "_low", "_high", "_sampling_stderr")]
+    counts = ("snippets", "recordings")
+    _write(folder / "feature_importance.csv", ("class", "feature", *counts, *means, "own_value_r"), _importances(features))
+
+
+def _feature_values(insight: Insight, s: Snippet, e: Explanation) -> Iterator[tuple[Any, ...]]:
+    stderr: Sequence[float | None] = e.stderr or [None] * len(s.names)
+    for row in zip(s.names, e.values, stderr, s.own, strict=True):
+        yield (*_key(insight, s), e.target, *row)
+
+
+def _importances(features: Features) -> Iterator[tuple[Any, ...]]:
+    snippets = features.insight.snippets
+    n_groups = len({snippet.group for snippet in snippets})
+    for i in features.ranked:
+        yield ("", features.names[i], len(snippets), n_groups, *_mean(features.total, i), *(None,) * 5)
+    for target, one in features.classes.items():
+        for i in features.ranked:
+            counts = len(one.view), len(set(one.view.groups))
+            r = correlation(np.stack([one.view.own[:, i], one.view.values[:, i]], axis=1))
+            yield (target, features.names[i], *counts, *_mean(one.size, i), *_mean(one.sign, i), r)
+
+
+def _mean(mean: Mean, i: int) -> tuple[float | None, ...]:
+    columns = (mean.mean, mean.low, mean.high, mean.sampling)
+    return tuple(None if np.isnan(column[i]) else float(column[i]) for column in columns)
 
 
 def _write(path: Path, header: Sequence[str], rows: Any) -> None:

@@ -69,6 +69,11 @@ class Insight:
         """Every component that any snippet has: one axis each, in the order in which they first stand."""
         return tuple(dict.fromkeys(name for snippet in self.snippets for name in snippet.names))
 
+    @property
+    def of_values(self) -> bool:
+        """Whether components are values of features, which have values of their own and no sound."""
+        return any(value is not None for snippet in self.snippets for value in snippet.own)
+
     def predicted(self, snippet: Snippet) -> str:
         """Return the most probable label of a snippet."""
         return self.labels[snippet.predicted]
@@ -135,6 +140,16 @@ class View:
     def values(self) -> Float[np.ndarray, "row component"]:
         """Value of every component; 0 where it is absent, NaN where a snippet has no such component."""
         return self._spread([explanation.values for explanation in self.explanations])
+
+    @cached_property
+    def stderr(self) -> Float[np.ndarray, "row component"]:
+        """Sampling error of every value; 0 where it is exact."""
+        return self._spread([explanation.stderr or (0.0,) * len(explanation.values) for explanation in self.explanations])
+
+    @cached_property
+    def own(self) -> Float[np.ndarray, "row component"]:
+        """What each feature's own value is; NaN of components that are none."""
+        return self._spread([snippet.own for snippet in self.snippets])
 
     @cached_property
     def levels_db(self) -> Float[np.ndarray, "row component"]:

@@ -12,7 +12,8 @@ from torch import Tensor
 
 from hearwhy.attribution import METHODS
 from hearwhy.report.grid import Grid
-from hearwhy.report.words import Name, joined
+from hearwhy.report.standing import Standing
+from hearwhy.report.words import Name, Sentence, joined, say
 from hearwhy.result import Attribution
 from hearwhy.spectrum import Masked
 from hearwhy.targets import SUMS_TO_ONE, Target, any_of, parse_target
@@ -109,6 +110,14 @@ class Case:
         return None if stderr is None else _floats(stderr[self.target])
 
     @property
+    def errors95(self) -> float:
+        """How many sampling errors an interval reaches that holds the truth in 95 %: more where it is known from few."""
+        from scipy.special import stdtrit
+
+        df = self.setting("df")
+        return Z95 if df is None else float(stdtrit(df, 0.975))
+
+    @property
     def absent(self) -> tuple[bool, ...]:
         """Which components are not there at all."""
         return self.attribution.absent or (False,) * len(self.attribution.names)
@@ -163,6 +172,41 @@ class Case:
         if parents is not None:
             return Carrier(Name(parents.names[k]), self.wholes[k], parents.without[k], tuple(parents.pieces(k)))
         return Carrier(self.component(k), self.wholes[k], None if rows is None else rows[k], (k,))
+
+    @property
+    def thing(self) -> str:
+        """What can be switched off, in a word."""
+        return "component" if self.attribution.vector is None else "feature"
+
+    @property
+    def usual(self) -> str | None:
+        """What a value is when it is switched off, in words; None of sounds and cells, which are gone."""
+        if self.attribution.vector is None:
+            return None
+        fill = str(self.setting("fill", "silence"))
+        if self._expected:
+            return "as the other values suggest"
+        return "as usual" if fill.startswith("mean of ") or " typical rows of " in fill else f"as in {fill}"
+
+    @property
+    def _expected(self) -> bool:
+        """Whether what is off is put to what the rest lets expect."""
+        return str(self.setting("fill")).startswith("conditional of ")
+
+    def lacking(self, name: Name) -> Sentence:
+        """Say that a component is switched off: "without drums", "with mfcc 3 as usual"."""
+        return say("without {}", name) if self.usual is None else say("with {} {}", name, self.usual)
+
+    @property
+    def lacking_all(self) -> str:
+        """Say that everything is switched off."""
+        if self.usual is None:
+            return "with everything removed"
+        return f"with every feature {'as usual' if self._expected else self.usual}"
+
+    def standing(self, i: int) -> Standing | None:
+        """Return where the value of a feature stands beside what is usual; None of sounds and cells."""
+        return Standing.of(self.attribution, i)
 
     @property
     def added(self) -> tuple[int, ...]:
@@ -223,7 +267,7 @@ class Case:
         distance = self.values[first] - self.values[other]
         if self.stderr is None:
             return distance <= 1e-6 * abs(self.values[first])  # float32 rounding: two copies of one component
-        return distance <= Z95 * math.hypot(self.stderr[first], self.stderr[other])
+        return distance <= self.errors95 * math.hypot(self.stderr[first], self.stderr[other])
 
 
 def gap_db(attribution: Attribution) -> float | None:

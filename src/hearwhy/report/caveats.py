@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from hearwhy.attribution import METHODS
-from hearwhy.report import marking
+from hearwhy.report import marking, off
 from hearwhy.report.case import Case, gap_db, top
 from hearwhy.report.verdict import lost, nothing_present, noticeable
 from hearwhy.report.words import Finding, Name, decibel, listing, percent, probability, say, signed
@@ -19,6 +19,7 @@ MAX_MISSED = 0.05  # of the effect: integrated gradients that miss more have cut
 AUDIBLE_GAP_DB = -40.0  # a gap above this can be heard beside the music
 MAX_APART = 0.01  # of a part's value: pieces that sum to it but for that sum to it
 STAND_IN = 0.9  # removing the strongest leaves nine tenths of the probability: the others stand in for it
+MAX_CHANGE = 0.05  # of the scores' range: what running the model in lower precision may change unnoticed
 LEAD = 0.01  # a label that leads by less than the digits that are shown is not what the model says
 
 
@@ -33,10 +34,15 @@ def _fidelity(case: Case) -> list[Finding]:
     if r2 is None:
         return []
     if r2 < MIN_FIDELITY:
+        number = f"{r2:.2f}" if r2 >= 0 else "below 0"
         text = say("The values together foresee the model's answers to other mixes poorly (R² {}): trust the answers to single "
-                   "mixes more than the values.", f"{r2:.2f}" if r2 >= 0 else "below 0")  # fmt: skip
+                   "mixes more than the values.", number)  # fmt: skip
+        if case.usual is not None:
+            text = say("What the features add, summed, foresees the model's answers to other combinations of them poorly "
+                       "(R² {}): what one does hangs on the others.", number)  # fmt: skip
         return [("fidelity", "warning", text)]
-    text = say("The values foresee the model's answers to mixes they were not made from: R² {}.", f"{r2:.2f}")
+    what, asked = ("The values foresee", "mixes") if case.usual is None else ("The numbers foresee", "combinations")
+    text = say("{} the model's answers to {} they were not made from: R² {}.", what, asked, f"{r2:.2f}")
     return [("fidelity", "passed", text)]
 
 
@@ -45,11 +51,11 @@ def _interaction(case: Case) -> list[Finding]:
     if share is None:
         return []
     if share > MAX_INTERACTION:
-        text = say(
-            "{} of the effect comes from components acting together; no value per component can show that.", percent(share)
-        )
+        text = say("{} of the effect comes from {}s acting together; no {} per {} can show that.", percent(share),
+                   case.thing, "value" if case.usual is None else "number", case.thing)  # fmt: skip
         return [("interaction", "warning", text)]
-    return [("interaction", "passed", say("Components act almost independently: {} of the effect is joint.", percent(share)))]
+    text = say("{}s act almost independently: {} of the effect is joint.", case.thing.capitalize(), percent(share))
+    return [("interaction", "passed", text)]
 
 
 def _second_fill(case: Case) -> list[Finding]:
@@ -60,13 +66,16 @@ def _second_fill(case: Case) -> list[Finding]:
         text = say(
             "Asked under one fill only: what is removed is replaced by {}; another fill may tell otherwise.", Name(first)
         )
+        if case.usual is not None:
+            text = say("Asked under one meaning of off only; another may tell otherwise.")
         return [("fill", "note", text)]
     now, other = case.attribution.top(case.target), second["tops"][case.target]
     fill = Name(second["fill"])
     if other == (None if now is None else case.attribution.names[now]):
-        return [("fill", "passed", say("Filled with {} instead of {}, the first component stays the same.", fill, Name(first)))]
+        same = say("Filled with {} instead of {}, the first {} stays the same.", fill, Name(first), case.thing)
+        return [("fill", "passed", same)]
     name = say("{}", "none") if other is None else say("{}", _of_name(case, other))
-    told = say("Another fill tells otherwise: with {} instead of {}, the first component is ", fill, Name(first))
+    told = say("Another fill tells otherwise: with {} instead of {}, the first {} is ", fill, Name(first), case.thing)
     return [("fill", "warning", (*told, *name, "."))]
 
 
@@ -100,8 +109,25 @@ def _sampling(case: Case) -> list[Finding]:
     if len(tied) > 1:
         names = Name(listing([case.component(i) for i in tied]))
         text = say("At this number of samples, {} cannot be told apart; more samples may.", names)
-        return [("sampling", "warning", text)]
-    return [("sampling", "passed", say("Sampling error is smaller than what sets the first component apart."))]
+        return [("sampling", "warning", text), *_what_intervals_are(case)]
+    text = say("Sampling error is smaller than what sets the first {} apart.", case.thing)
+    return [("sampling", "passed", text), *_what_intervals_are(case)]
+
+
+def _what_intervals_are(case: Case) -> list[Finding]:
+    text = say("Intervals are sampling errors only: what another draw of masks would change, not what another fill, other "
+               "{}s or another recording would.", case.thing)  # fmt: skip
+    return [("intervals", "note", text)]
+
+
+def _stopped(case: Case) -> list[Finding]:
+    why = {"time": "Time was up", "most masks": "It was given up"}.get(str(case.setting("stopped")))
+    if why is None:
+        return []
+    error, wanted = (f"{100 * share:.2g} %" for share in (case.setting("error"), case.setting("options")["tolerance"]))
+    text = say("{} after {} masks: the largest sampling error is {} of the range of values, {} was wanted.", why,
+               str(case.setting("n_masks")), error, wanted)  # fmt: skip
+    return [("stopped", "warning", text)]
 
 
 def _gap(case: Case) -> list[Finding]:
@@ -121,7 +147,11 @@ def _stand_in(case: Case) -> list[Finding]:
     before, after = case.chance(case.attribution.probabilities), case.chance(without[first])
     if after < STAND_IN * before:
         return []
-    text = say("Without {} alone little changes: the other components can stand in for it.", case.component(first))
+    if case.usual is None:
+        text = say("Without {} alone little changes: the other components can stand in for it.", case.component(first))
+    else:
+        name = case.component(first)
+        text = say("With {} alone {} little changes: the other features can stand in for it.", name, case.usual)
     return [("redundancy", "note", text)]
 
 
@@ -147,7 +177,8 @@ def _fill_alone(case: Case) -> list[Finding]:
     if case.chance(removed) < max(others, default=0.0) + LEAD:
         return []
     p = probability(case.chance(removed))
-    text = say("Even with everything removed the model says {}, {}; values count from there.", case.what, p)
+    text = say("Even {} the model says {}, {}; {} from there.", case.lacking_all, case.what, p,
+               "values count" if case.usual is None else "what features add counts")  # fmt: skip
     return [("fill alone", "note", text)]
 
 
@@ -159,10 +190,11 @@ def _absent(case: Case) -> list[Finding]:
         n, fill = len(absent_ones), Name(str(case.setting("fill", "silence")))
         said = say("{} nothing but {}, and so no value.", "1 cell holds" if n == 1 else f"{n} cells hold", fill)
         return [("absent", "note", said)]
-    gone = [case.component(i) for i in absent_ones]
-    return [
-        ("absent", "note", say("Not in this recording (over 60 dB below it), so without a value: {}.", Name(listing(gone))))
-    ]
+    gone = Name(listing([case.component(i) for i in absent_ones]))
+    if case.usual is not None:
+        said = say("{} already, so that switching it off changes nothing: {}.", case.usual.capitalize(), gone)
+        return [("absent", "note", said)]
+    return [("absent", "note", say("Not in this recording (over 60 dB below it), so without a value: {}.", gone))]
 
 
 def _added(case: Case) -> list[Finding]:
@@ -177,7 +209,7 @@ def _added(case: Case) -> list[Finding]:
 def _missing(case: Case) -> list[Finding]:
     """Why not, where nothing that is there is the reason."""
     a = case.attribution
-    asked = lost(case) and a.added is None and a.spectrum is None
+    asked = lost(case) and a.added is None and a.spectrum is None and a.vector is None
     if not asked or (case.least is not None and -case.least.value >= -float(a.score_base[case.target])):
         return []
     text = say("What speaks for {} may be missing from the recording: --add NAME=FILE asks what the model would say with it.",
@@ -204,14 +236,14 @@ def _pieces(case: Case) -> list[Finding]:
 def _scale(case: Case) -> list[Finding]:
     if case.setting("scale") != "probability":
         return []
-    text = say("Probabilities are explained, not log-odds: near 0 and 1 they hide how much a component does.")
+    text = say("Probabilities are explained, not log-odds: near 0 and 1 they hide how much a {} does.", case.thing)
     return [("scale", "note", text)]
 
 
 def _unsigned(case: Case) -> list[Finding]:
     if case.signed:
         return []
-    text = say("The values say how much a component matters, not whether it speaks for {} or against it.", case.aim)
+    text = say("The values say how much a {} matters, not whether it speaks for {} or against it.", case.thing, case.aim)
     return [("unsigned", "note", text)]
 
 
@@ -231,13 +263,24 @@ def _gradient(case: Case) -> list[Finding]:
     return [("gradient", "warning", (*text, *cause))]
 
 
+def _running(case: Case) -> list[Finding]:
+    """What lower precision changes in the scores."""
+    check = case.setting("running_check")
+    if check is None:
+        return []
+    noticed = check["change"] > MAX_CHANGE * max(check["range"], noticeable(case))
+    text = say("The model was run in lower precision, which changes its scores by up to {} ({} masks asked both ways).",
+               f"{check['change']:.2g}", f"{check['n_masks']}")  # fmt: skip
+    return [("running", "warning" if noticed else "passed", text)]
+
+
 def _of_target(numbers: tuple[float | None, ...], target: int) -> float | None:
     return numbers[target] if target < len(numbers) else None
 
 
 _CHECKS: tuple[Callable[[Case], list[Finding]], ...] = (
-    _fidelity, _interaction, _second_fill, _level, _sampling, _gap, _stand_in, _fill_alone, _absent, _added, _missing, _pieces,
-    _scale, _unsigned, _gradient, _incomplete, *marking.CHECKS,
+    _fidelity, _interaction, *off.CHECKS, _second_fill, _level, _sampling, _stopped, _gap, _stand_in, _fill_alone, _absent,
+    _added, _missing, _pieces, _scale, _unsigned, _gradient, _incomplete, _running, *marking.CHECKS,
 )  # fmt: skip
 
 

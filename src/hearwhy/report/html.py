@@ -18,18 +18,21 @@ from markupsafe import Markup
 
 from hearwhy.report import layers, spectrogram, words
 from hearwhy.report.case import Case
-from hearwhy.report.panels import MAX_PANELS, Shelf, panels
+from hearwhy.report.panels import MAX_PANELS, panels
+from hearwhy.report.shelf import Shelf
 from hearwhy.result import Attribution
 
 _TEMPLATES = Path(__file__).parent / "templates"
+STYLES = {"map": "map.css", "values": "values.css"}  # beyond page.css, by kind of panel
 
 
 def report(attributions: Sequence[Attribution], path: str | Path) -> Path:
     """Write one self-contained HTML file that shows, plays and questions one or several attributions.
 
     Sound that attributions share is embedded once. Components, up to 8, can be switched on and off: the page plays the
-    mix and shows what the model itself answered to it. Above 8, the strongest have players of their own. The model is not
-    asked again, and the page needs no network.
+    mix and shows what the model itself answered to it. Above 8, the strongest have players of their own. Values of features
+    stand beside what is usual, with the clip as it sounds with each of them lower and higher, or filtered to it. The model is
+    not asked again, and the page needs no network.
 
     Parameters
     ----------
@@ -139,8 +142,9 @@ class Opening:
 
 def render(title: str, sheets: Sheets, opening: Opening | None = None) -> str:
     """Return a page as a string."""
-    maps = text("map.css") if any(panel["kind"] == "map" for panel in sheets.panels) else ""
-    style, script = text("page.css") + maps + "".join(sheets.pictures), text("page.js")
+    kinds = {panel["kind"] for panel in sheets.panels}
+    own = "".join(text(file) for kind, file in STYLES.items() if kind in kinds)
+    style, script = text("page.css") + own + "".join(sheets.pictures), text("page.js")
     data: dict[str, Any] = {"banks": sheets.banks, "cases": sheets.cases, "panels": [p["play"] for p in sheets.panels]}
     if opening is not None:
         style, script, data = style + opening.style, script + opening.script, data | {"timeline": opening.data}
@@ -160,7 +164,7 @@ def render(title: str, sheets: Sheets, opening: Opening | None = None) -> str:
 
 
 def _panel_macro(kind: str) -> Any:
-    template = {"components": "panel.html.j2", "map": "map.html.j2"}[kind]
+    template = {"components": "panel.html.j2", "map": "map.html.j2", "values": "values.html.j2"}[kind]
     return environment().get_template(template).module.panel  # type: ignore[attr-defined]
 
 

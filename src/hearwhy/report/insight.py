@@ -14,8 +14,10 @@ from hearwhy import audio
 from hearwhy.insight.clusters import Cluster
 from hearwhy.insight.rows import Snippet
 from hearwhy.insight.statistics import Cell, Profile
-from hearwhy.insight.views import NOTHING, View
+from hearwhy.insight.views import NOTHING, Insight, View
 from hearwhy.report import html, insight_words, sound, words
+from hearwhy.report.insight_feature_words import fill, mixes, outcome, usual
+from hearwhy.report.insight_features import drawn_of, shown_of
 from hearwhy.report.insight_words import Findings
 from hearwhy.report.summary import UNITS
 from hearwhy.types import Recording
@@ -67,16 +69,20 @@ def page(found: Findings, hear: Hear | None = None) -> str:
     """Return the page as a string."""
     tracks: list[str] = []
     clusters = [_cluster(cluster, hear, tracks) for cluster in found.clustering.clusters]
-    style, script = html.text("page.css") + html.text("insight.css"), html.text("insight.js")
-    data = html.safe_json(_data(found))
-    insight = found.insight
+    insight, features = found.insight, found.features
+    more = ("insight_features",) if features is not None else ()
+    style = "".join(html.text(f"{name}.css") for name in ("page", "insight", *more))
+    script = "".join(html.text(f"{name}.js") for name in ("insight", *more))
+    data, drawn = html.safe_json(_data(found)), html.safe_json({} if features is None else drawn_of(features))
     return html.environment().get_template("insight.html.j2").render(
         title=insight_words.title(insight), style=Markup(style), script=Markup(script), policy=html.policy(style, script),
         data=data, tracks=tracks, verdict=insight_words.verdict(found), findings=insight_words.findings(found),
         clusters=clusters, clustering=found.clustering, cells=_cells(found), table=_table(found), songs=_songs(found),
         legend=_legend(found), unit=UNITS[insight.scale], views=[view.name for view in insight.views], view=found.view,
+        features=None if features is None else shown_of(features), drawn=drawn, thing="feature" if more else "component",
+        mixes=mixes(insight), usual=usual(insight), nothing=outcome(insight, NOTHING),
         found=found, how=_how(found), problems=insight.problems[:MAX_PROBLEMS],
-        size=words.megabytes(len(data) + len(style) + len(script) + sum(map(len, tracks))),
+        size=words.megabytes(len(data) + len(drawn) + len(style) + len(script) + sum(map(len, tracks))),
     )  # fmt: skip
 
 
@@ -121,7 +127,7 @@ def _drawn(view: View, shown: list[int]) -> dict[str, Any]:
     values = view.values[:, shown]
     return {
         "name": view.name,
-        "top": _coded(view.tops),
+        "top": _coded([outcome(view.insight, top) for top in view.tops]),
         "values": [[None if math.isnan(x) else _short(x) for x in row] for row in values.tolist()],
         "whole": [[_short(e.score), _short(e.surrogate)] for e in view.explanations],
         "fresh": [[[_short(a), _short(b)] for a, b in e.checks] for e in view.explanations],
@@ -144,7 +150,7 @@ def _cells(found: Findings) -> list[dict[str, Any]]:
     legend = _legend(found)
     fullest = sorted(found.cells, key=lambda cell: -cell.n)[:MAX_CELLS]
     return [
-        {"cell": cell, "bars": _bars(cell, legend), "how": _how_right(cell, found.insight.labels)}
+        {"cell": cell, "bars": _bars(cell, legend, found.insight), "how": _how_right(cell, found.insight.labels)}
         for cell in found.cells if cell in fullest
     ]  # fmt: skip
 
@@ -155,14 +161,15 @@ def _how_right(cell: Cell, labels: Sequence[str]) -> str:
     return "right" if cell.true == cell.predicted else "wrong"
 
 
-def _bars(cell: Cell, legend: dict[str, int]) -> list[dict[str, Any]]:
+def _bars(cell: Cell, legend: dict[str, int], insight: Insight) -> list[dict[str, Any]]:
     rows = []
     for title, counts in (("counts most", cell.tops), ("is loudest", cell.loudest)):
         at, pieces = 0.0, []
         total = sum(counts.values())
         for name, n in sorted(counts.items(), key=lambda pair: (legend.get(pair[0], 90 + (pair[0] == NOTHING)), pair[0])):
             colour = "nothing" if name == NOTHING else f"c{legend[name]}" if name in legend else "other"
-            pieces.append({"name": name, "n": n, "share": n / total, "x": at, "width": 100 * n / total, "colour": colour})
+            called = outcome(insight, name)
+            pieces.append({"name": called, "n": n, "share": n / total, "x": at, "width": 100 * n / total, "colour": colour})
             at += 100 * n / total
         if pieces:
             rows.append({"title": title, "pieces": pieces})
@@ -260,7 +267,7 @@ def _how(found: Findings) -> list[tuple[str, str]]:
         ("components", str(about["components"])),
         ("method", f"{about['asked']}, seed {about['seed']}"),
         ("target", ", ".join(about["targets"])),
-        ("scale", f"{UNITS[insight.scale]}; removed is replaced by {about['fill']}"),
+        ("scale", f"{UNITS[insight.scale]}; removed is replaced by {fill(insight)}"),
         ("clusters", f"k-means on values of length 1; silhouette of {tried}" if tried else "too few snippets to look for any"),
         ("work", f"{calls} forward passes in {words.seconds(insight.seconds)}"),
         ("sound", "; ".join(notes[:6]) + (f"; {len(notes) - 6} more" if len(notes) > 6 else "")),

@@ -13,8 +13,10 @@ from hearwhy.attribution.parsing import parse_method
 from hearwhy.insight import statistics
 from hearwhy.insight.clusters import Cluster, Clustering, clustering
 from hearwhy.insight.comparing import Comparison, compare
+from hearwhy.insight.features import Features
 from hearwhy.insight.statistics import Cell, Energy, Faithful, Profile, Share
 from hearwhy.insight.views import NOTHING, PREDICTED, Insight, View
+from hearwhy.report.insight_feature_words import mixes, outcome, rests_on_features, sampling
 from hearwhy.report.words import Finding, Name, Sentence, joined, percent, say, signed
 
 CLOSE, ROUGH = 0.9, 0.7  # correlations from which explanations follow the model closely, and roughly
@@ -78,10 +80,15 @@ class Findings:
         """What each component adds to each target."""
         return statistics.profiles(self.insight)
 
+    @cached_property
+    def features(self) -> Features | None:
+        """What counts of values of features; None where components are sounds."""
+        return Features(self.insight) if self.insight.of_values else None
+
     @property
     def exact(self) -> bool:
         """Whether values and base sum to the model's score by construction, so that only fresh masks test them."""
-        _, _, entry = parse_method(str(self.insight.about["method"]))
+        _, _, entry = parse_method(str(self.insight.about["asked"]))
         return "efficiency" in entry.laws
 
     @cached_property
@@ -104,6 +111,8 @@ def verdict(found: Findings) -> list[Sentence]:
 
 
 def _rests(found: Findings) -> Sentence:
+    if found.features is not None:
+        return rests_on_features(found.features)
     view, model = found.view, Name(found.insight.about["model"])
     what = say("what {} predicts", model) if view.name == PREDICTED else say("what {} makes of {}", model, Name(view.name))
     n, groups = len(view), len(set(view.groups))
@@ -149,7 +158,8 @@ def _mistakes(found: Findings) -> list[Sentence]:
     most = max(sorted(set(wrong)), key=wrong.count)
     share = percent(wrong.count(most) / len(wrong))
     if most == NOTHING:
-        return [say("It is right in {}; in {} of its mistakes nothing present explains what it says.", right, share)]
+        return [say("It is right in {}; in {} of its mistakes {} explains what it says.", right, share,
+                    "no feature" if found.features else "nothing present")]  # fmt: skip
     return [say("It is right in {}; in its mistakes {} counts most in {}.", right, Name(most), share)]
 
 
@@ -158,7 +168,8 @@ def _follows(found: Findings) -> Sentence:
     if r is None:
         return say("How well the explanations follow the model could not be told.")
     how = "closely" if r >= CLOSE else "roughly" if r >= ROUGH else "badly"
-    return say("On fresh mixes the explanations follow the model {} (correlation {}).", how, f"{r:.2f}")
+    mixed = mixes(found.insight)
+    return say("On {} the explanations follow the model {} (correlation {}).", mixed, how, f"{r:.2f}")
 
 
 def findings(found: Findings) -> list[Finding]:
@@ -193,16 +204,18 @@ def _trouble(found: Findings) -> list[Finding]:
 
 
 def _trust(found: Findings) -> list[Finding]:
-    told = list[Finding]()
+    told = [] if found.features is None else sampling(found.features)
     if found.fidelity is not None:
         severity = "passed" if found.fidelity >= CLOSE else "note" if found.fidelity >= MOSTLY else "warning"
         told.append(("fidelity", severity, say("The median R² of the explanations on fresh masks is {}{}.",
                                                f"{found.fidelity:.2f}".replace("-", "\N{MINUS SIGN}"),
-                                               ": worse than one number for all mixes" * (found.fidelity < 0))))  # fmt: skip
+                                               f": worse than one number for all {mixes(found.insight).split()[1]}"
+                                               * (found.fidelity < 0))))  # fmt: skip
     shares = [e.interaction_share for e in found.view.explanations if e.interaction_share is not None]
     if shares and float(np.median(shares)) > 0.1:
-        told.append(("interactions", "note", say("Typically {} of what happens is components acting together.",
-                                                 percent(float(np.median(shares))))))  # fmt: skip
+        told.append(("interactions", "note", say("Typically {} of what happens is {} acting together.",
+                                                 percent(float(np.median(shares))),
+                                                 "components" if found.features is None else "features")))  # fmt: skip
     return told
 
 
@@ -229,7 +242,7 @@ def describe(cluster: Cluster) -> Sentence:
         wrong = say(", wrongly in {}", percent(cluster.n_wrong / cluster.n_known)) if cluster.n_wrong else say(", rightly")
     top, n_top = cluster.tops.most_common(1)[0]
     counts = (
-        say(". Nothing present explains it in {}", percent(n_top / n)) if top == NOTHING
+        say(". {} explains it in {}", outcome(view.insight, top).capitalize(), percent(n_top / n)) if top == NOTHING
         else say(". {} counts most in {}", Name(top), percent(n_top / n))
     )  # fmt: skip
     apart: Sentence = ()

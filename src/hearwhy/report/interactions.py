@@ -113,8 +113,8 @@ class Pairs:
         if not shown:
             largest = self.ranked[0]
             names = (self._name(largest.first), self._name(largest.second), signed(largest.value))
-            return say("Components act by themselves: no two of them add noticeably more or less together than alone "
-                       "(at most {} and {}, {}).", *names)  # fmt: skip
+            return say("{}s act by themselves: no two of them add noticeably more or less together than alone "
+                       "(at most {} and {}, {}).", self.case.thing.capitalize(), *names)  # fmt: skip
         said = self._said(shown[0])
         return said if len(shown) == 1 else (*said, *self._opposite(shown))
 

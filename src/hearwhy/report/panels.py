@@ -1,156 +1,24 @@
-"""Panels: what the page shows of each target, and the sounds and pictures that panels share."""
+"""Panels: what the page shows of each target."""
 
 from __future__ import annotations
 
-import hashlib
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 
-from hearwhy.report import layers, maps, sound, spectrogram, words
+from hearwhy.report import maps, off, sound, spectrogram, values, words
 from hearwhy.report.case import Case, top
 from hearwhy.report.caveats import findings
 from hearwhy.report.crossed import Crossed
-from hearwhy.report.grid import Grid
 from hearwhy.report.interactions import Pairs
-from hearwhy.report.rows import MAX_ROWS, Rows, whole_tracks
+from hearwhy.report.rows import Rows
+from hearwhy.report.shelf import Shelf
 from hearwhy.report.summary import UNITS, plain, predictions
 from hearwhy.report.verdict import verdict
 from hearwhy.result import Attribution
 
 MAX_PANELS = 60  # a page of every label of a large model would be read by nobody
-N_LIVE = 6  # labels shown of the answer to a mix
-
-__all__ = ["MAX_PANELS", "MAX_ROWS", "Shelf", "panels", "settings_rows", "sound_words"]
-
-
-@dataclass(frozen=True, eq=False)
-class Shelf:
-    """The banks of sound, pictures and answers that the panels point to by number.
-
-    Parameters
-    ----------
-    banks
-        As they are, before they were fitted to the size of one page; levels are measured here.
-    specs, encoded, sound_words
-        What the page is told of each bank as fitted, its tracks as base64, and in words what was done to them.
-    cases
-        What the page is told of each attribution.
-    """
-
-    banks: list[sound.Bank]
-    pictures: list[spectrogram.Picture | layers.Ground]
-    specs: list[dict[str, Any]]
-    encoded: list[list[str]]
-    sound_words: list[str]
-    cases: list[dict[str, Any]]
-
-    @classmethod
-    def of(cls, attributions: Sequence[Attribution], *, times: int = 1) -> Shelf:
-        """Return what the attributions need, the same sound once, on a page that holds `times` as much sound in all."""
-        keys, banks, pictures = [], [], []
-        for attribution in attributions:
-            key = _key(attribution)
-            if key not in keys:
-                keys.append(key)
-                banks.append(_bank(attribution))
-                pictures.append(_picture(attribution))
-        fitted = sound.fit([Sharing(**vars(bank), times=times) for bank in banks])
-        gains = [sound.common_gain(bank) for bank in fitted]
-        encoded = [[sound.encode(t.audio, b.sample_rate, g) for t in b.tracks] for b, g in zip(fitted, gains, strict=True)]
-        specs = [_spec(bank, gain, whole) for bank, gain, whole in zip(fitted, gains, banks, strict=True)]
-        cases = [_case(attribution, keys.index(_key(attribution))) for attribution in attributions]
-        said = [sound_words(bank, spec) for bank, spec in zip(fitted, specs, strict=True)]
-        return cls(banks, pictures, specs, encoded, said, cases)
-
-
-@dataclass(frozen=True, eq=False)
-class Sharing(sound.Bank):
-    """A bank that is made small enough for a page by itself, but stands there beside others of its size.
-
-    Parameters
-    ----------
-    times
-        How many there will be.
-    """
-
-    times: int = 1
-
-    @property
-    def n_samples(self) -> int:
-        """Samples of all of them together."""
-        return self.times * super().n_samples
-
-
-def _bank(attribution: Attribution) -> sound.Bank:
-    if attribution.spectrum is not None:
-        return maps.bank(attribution)
-    if attribution.answers is not None:
-        return sound.mixing_bank(attribution)
-    bank = sound.playing_bank(attribution)
-    return replace(bank, tracks=(*bank.tracks, *_more_tracks(attribution)))
-
-
-def _more_tracks(attribution: Attribution) -> list[sound.Track]:
-    """Parts that were split again, and the recording without what was added, which a page that mixes makes itself."""
-    tracks, added = whole_tracks(attribution), attribution.added
-    if added is not None:
-        as_it_is = [i for i in range(len(attribution.names)) if i not in added.components]
-        tracks.append(sound.Track("as it is", attribution.parts[as_it_is].sum(dim=0)))
-    return tracks
-
-
-def _picture(attribution: Attribution) -> spectrogram.Picture | layers.Ground:
-    """The recording as the model sees it, where that is what was explained."""
-    spectrum = attribution.spectrum
-    return spectrogram.picture(attribution.recording) if spectrum is None else layers.ground(spectrum, Grid.of(spectrum))
-
-
-def _key(attribution: Attribution) -> str:
-    """Same recording, same components: same sound. Where the page cannot mix, the sounds hang on the values too."""
-    digest = hashlib.sha256(attribution.recording.fingerprint.encode())
-    parts = None if attribution.spectrum is not None else sound.components_of(attribution)
-    masks = [masked.mask for masked in attribution.masked]
-    values = [] if attribution.answers is not None and attribution.spectrum is None else [attribution.values]
-    bins = [] if attribution.spectrum is None else [attribution.spectrum.features, attribution.spectrum.cell]
-    for tensor in [*([] if parts is None else [parts]), *values, *masks, *bins]:
-        digest.update(tensor.contiguous().numpy().tobytes())
-    return digest.hexdigest()
-
-
-def _spec(bank: sound.Bank, gain: float, whole: sound.Bank) -> dict[str, Any]:
-    channels, length = bank.tracks[0].audio.shape
-    return {"rate": bank.sample_rate, "channels": channels, "length": length, "gain": gain, "mixed": bank.mixed,
-            "tracks": [track.key for track in bank.tracks], "gram": sound.gram(whole)}  # fmt: skip
-
-
-def _case(attribution: Attribution, bank: int) -> dict[str, Any]:
-    """Return names and answers; of many labels only those that the model ever says, or that are explained."""
-    labels = _kept_labels(attribution)
-    known = attribution.answers if attribution.spectrum is None else None  # cells of a spectrogram have no switches
-    answers = None if known is None else [[round(row[i], 5) for i in labels] for row in known.tolist()]
-    return {
-        "bank": bank,
-        "names": list(attribution.names) if attribution.spectrum is None else [],
-        "labels": [attribution.labels[i] for i in labels],
-        "full": [round(float(attribution.probabilities[i]), 5) for i in labels],
-        "answers": answers,
-        "verb": "says" if Case(attribution).exclusive else "hears",
-    }
-
-
-def _kept_labels(attribution: Attribution) -> list[int]:
-    cases = [Case(attribution, target) for target in range(min(len(attribution.targets), N_LIVE))]
-    explained = [i for case in cases for i in (*case.parsed.plus, *case.parsed.minus)]
-    rows = attribution.probabilities[None] if attribution.answers is None else attribution.answers
-    said = torch.bincount(rows.argmax(dim=1), minlength=len(attribution.labels))
-    often = [i for i in torch.argsort(said, descending=True, stable=True).tolist() if said[i] > 0]
-    likely = torch.argsort(rows.amax(dim=0), descending=True, stable=True).tolist()
-    kept = dict.fromkeys([*explained, *often])
-    return list(dict.fromkeys([*kept, *likely[:N_LIVE]]))[: max(N_LIVE, len(kept))]
 
 
 def panels(
@@ -185,6 +53,9 @@ def _panel(case: Case, i: int, shelf: Shelf) -> dict[str, Any]:
     shared = _shared(case, i, number, shelf)
     if case.attribution.spectrum is not None:
         return shared | maps.panel(case, shelf.banks[number])
+    if case.attribution.vector is not None:
+        own = values.panel(case, shelf.banks[number], shelf.voices[number])
+        return shared | own | {"picture": shelf.pictures[number]}
     rows, bank = Rows.of(case), shelf.banks[number]
     return shared | {
         "kind": "components",
@@ -213,6 +84,7 @@ def _shared(case: Case, i: int, number: int, shelf: Shelf) -> dict[str, Any]:
         "notes": [finding for finding in found if finding[1] == "note"],
         "passed": [finding for finding in found if finding[1] == "passed"],
         "prediction": predictions(case),
+        "gone": off.headings(case),
         "added": None if a.added is None else words.listing(a.added.names),
         "said": a.labels[top(a.probabilities)],
         "picture_number": number,
@@ -255,16 +127,6 @@ def _presets(case: Case, bank: sound.Bank) -> list[dict[str, Any]]:
 
 def _level(bank: sound.Bank, tracks: list[int]) -> float | None:
     return sound.level_db(torch.stack([bank.tracks[i].audio for i in tracks]).sum(dim=0), bank.power)
-
-
-def sound_words(bank: sound.Bank, spec: dict[str, Any]) -> str:
-    """Say in words what was done to the sound for this page."""
-    kind = f"{spec['rate'] / 1000:g} kHz, {'mono' if spec['channels'] == 1 else 'stereo'}, 16 bit"
-    changes = f", for this page {' and '.join(bank.notes)}" if bank.notes else ""
-    lowered = ""
-    if spec["gain"] < 1:
-        lowered = f" Everything plays {-20 * math.log10(spec['gain']):.1f} dB lower than stored, so that no mix clips."
-    return f"Sound: {kind}{changes}. Levels are the recording's own; nothing is normalised.{lowered}"
 
 
 def settings_rows(case: Case) -> list[tuple[str, str]]:

@@ -55,7 +55,8 @@ def picture(recording: Recording) -> Picture:
     frames = torch.cat([*(chunk[:, :CHUNK_FRAMES] for chunk in chunks[:-1]), chunks[-1]], dim=1)
     pool = math.ceil(frames.shape[1] / MAX_FRAMES)
     pooled = torch.nn.functional.max_pool1d(frames[None], pool, ceil_mode=True)[0]
-    db = (pooled - pooled.max()).clamp(min=-RANGE_DB).numpy()
+    loudest = pooled.max() if audio.any() else pooled.max() + RANGE_DB  # silence is drawn as nothing, not as its own loudest
+    db = (pooled - loudest).clamp(min=-RANGE_DB).numpy()
     return Picture(db, recording.duration_s, _ticks(recording.sample_rate))
 
 

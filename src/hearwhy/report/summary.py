@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from hearwhy.report.case import Z95, Case, top
+from hearwhy.report.case import Case, top
 from hearwhy.report.caveats import as_json, findings
 from hearwhy.report.grid import is_decibel
 from hearwhy.report.interactions import Pairs
@@ -32,6 +32,8 @@ def summarise(attribution: Attribution) -> dict[str, Any]:
         ``verdict``, ``caveats`` (kind, severity, text), ``passed``, ``prediction`` and ``components`` of the first target;
         ``targets`` holds the same for each one. Values are signed, in the unit of ``settings["scale"]``; levels in dB
         relative to the recording, None for silence; ``rank`` counts present components by value, 1 the most positive.
+        Of vectors each component also has its ``feature_value`` in the recording, and mean (``usual``) and standard deviation
+        (``spread``) over the clips of the background, None where they are not known, in ``unit``.
         Of a spectrogram ``map`` is what a mask of the map shows, and ``components`` holds at most the 64 strongest cells, none
         where every bin is one; else ``map`` is None.
     """
@@ -119,18 +121,27 @@ def label_row(probabilities: Tensor, labels: tuple[str, ...], keep: list[int]) -
 
 def components(case: Case) -> list[dict[str, Any]]:
     """Return one row a component, in the order of the mask."""
-    a, stderr = case.attribution, case.stderr
+    a, stderr, errors = case.attribution, case.stderr, case.errors95
     present = [i for i, absent in enumerate(case.absent) if not absent]
     ranks = {i: rank for rank, i in enumerate(sorted(present, key=lambda i: -case.values[i]), start=1)}
     rows = []
     for i, (name, value) in enumerate(zip(a.names, case.values, strict=True)):
         error = None if stderr is None else stderr[i]
-        interval = None if error is None else [value - Z95 * error, value + Z95 * error]
+        interval = None if error is None else [value - errors * error, value + errors * error]
         level = a.levels_db[i] if a.levels_db else None
         parent = None if a.parents is None else a.parents.names[a.parents.of[i]]
         rows.append({"name": name, "value": value, "stderr": error, "ci95": interval, "level_db": level,
-                     "absent": case.absent[i], "rank": ranks.get(i), "parent": parent, "added": i in case.added})  # fmt: skip
+                     "absent": case.absent[i], "rank": ranks.get(i), "parent": parent, "added": i in case.added,
+                     **_of_feature(case, i)})  # fmt: skip
     return plain(rows)
+
+
+def _of_feature(case: Case, i: int) -> dict[str, Any]:
+    """Return what a component of vectors is in this recording and usually, beside what it adds; nothing of sounds."""
+    standing = case.standing(i)
+    if standing is None:
+        return {}
+    return {"feature_value": standing.value, "usual": standing.usual, "spread": standing.spread, "unit": standing.unit}
 
 
 def parents(case: Case) -> list[dict[str, Any]] | None:
@@ -146,7 +157,7 @@ def parents(case: Case) -> list[dict[str, Any]] | None:
 
 def cells(case: Case) -> list[dict[str, Any]]:
     """Return one row a cell of a spectrogram, the 64 of largest size, in the order of the mask; none for single bins."""
-    a, stderr, values = case.attribution, case.stderr, case.values
+    a, stderr, values, errors = case.attribution, case.stderr, case.values, case.errors95
     if case.looks_inside or a.spectrum is None or len(a.shape) > 1:
         return []
     present = [i for i, absent in enumerate(case.absent) if not absent]
@@ -156,7 +167,7 @@ def cells(case: Case) -> list[dict[str, Any]]:
     rows = []
     for i in sorted(strongest):
         error = None if stderr is None else stderr[i]
-        interval = None if error is None else [values[i] - Z95 * error, values[i] + Z95 * error]
+        interval = None if error is None else [values[i] - errors * error, values[i] + errors * error]
         rows.append({"name": str(case.component(i)), "cell": i, "area": float(sizes[i]), "value": values[i], "stderr": error,
                      "ci95": interval, "absent": case.absent[i], "rank": ranks.get(i)})  # fmt: skip
     found: list[dict[str, Any]] = plain(rows)

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
-from hearwhy.report import heat, html, sound
+from hearwhy.report import heat, html, sound, values
 from hearwhy.report.bars import axis
 from hearwhy.report.overview import MINUTES_FROM_S, Course, clock, courses, headline, marked, span, state
-from hearwhy.report.panels import MAX_PANELS, MAX_ROWS
+from hearwhy.report.panels import MAX_PANELS
+from hearwhy.report.rows import MAX_ROWS
 from hearwhy.report.summary import UNITS, label_row, likeliest
 from hearwhy.timeline import Timeline
 
@@ -72,6 +73,8 @@ def _heard(shown: Sequence[Course]) -> list[int]:
     maps = first.case.attribution.spectrum is not None
     n_parts = sound.MAX_PLAYERS if maps else min(len(first.names), sound.MAX_PLAYERS)
     n_tracks = n_parts + 1 + len(sound.KEEPS) * len(shown)
+    if first.case.attribution.vector is not None:
+        n_tracks = 1 + 2 * values.MIN_PLAYERS
     seconds = max(stop - start for start, stop in first.timeline.spans_s)
     room = int(sound.MAX_SAMPLES / (n_tracks * seconds * sound.RATES[-1]))
     most = max(1, min(MAX_WINDOWS, MAX_PANELS // len(shown), room))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hearwhy.report.case import Z95, Carrier, Case, top
+from hearwhy.report.case import Carrier, Case, top
 from hearwhy.report.marking import marking
 from hearwhy.report.what_if import supposed
 from hearwhy.report.words import Name, Sentence, joined, probability, say
@@ -54,8 +54,8 @@ def _cause(case: Case) -> Sentence:
         return _why_not(case)
     strongest = case.first
     if strongest is None or strongest.value < noticeable(case):
-        what = "Nothing present explains it: no component raises {} noticeably."
-        return say(what if _is_said(case) else "No component raises {} noticeably.", case.aim)
+        what = "Nothing present explains it: no {} raises {} noticeably."
+        return say(what if _is_said(case) else "No {} raises {} noticeably.", case.thing, case.aim)
     if case.attribution.parents is not None:
         return (*_carrier(case, strongest), *_without(case, strongest), *_within(case, strongest))
     return (_undecided_first(case) if case.signed else ()) or (*_carrier(case, strongest), *_without(case, strongest))
@@ -64,11 +64,11 @@ def _cause(case: Case) -> Sentence:
 def _undecided_first(case: Case) -> Sentence:
     """Say that none comes first, where sampling leaves that open; nothing where it does not."""
     strongest = case.positive[0]
-    if case.stderr is not None and case.values[strongest] < Z95 * case.stderr[strongest]:
-        return say("No component can be told from none: the sampling error is larger than every value.")
+    if case.stderr is not None and case.values[strongest] < case.errors95 * case.stderr[strongest]:
+        return say("No {} can be told from none: the sampling error is larger than every value.", case.thing)
     tied = case.tied()
     if len(tied) > MAX_TIED:
-        return say("No component stands out: the first {} cannot be told apart.", len(tied))
+        return say("No {} stands out: the first {} cannot be told apart.", case.thing, len(tied))
     if len(tied) > 1:
         names = Name(joined([case.component(i) for i in tied], "or"))
         return say("It rests on {} first; which of them more cannot be told apart.", names)
@@ -81,11 +81,12 @@ def _why_not(case: Case) -> Sentence:
     if least is None or -least.value < max(enough, -float(case.attribution.score_base[case.target])):
         removed = case.attribution.removed
         sides = (case.what, probability(case.chance(removed)), case.against, probability(case.chance_against(removed)))
-        return say("Nothing present decides it: with everything removed it is {} {} and {} {}.", *sides)
-    said = (*say("What speaks most for {} instead is {}", case.against, least.name), *_without(case, least))
+        return say("{} decides it: {} it is {} {} and {} {}.", _nothing_of(case), case.lacking_all, *sides)
+    said = (*say("What speaks most for {} instead is {}", case.against, least.name), *_stands(case, least),
+            *_without(case, least))  # fmt: skip
     if first is None or first.value < enough:
         return (*said, *say(" Nothing here speaks for {}.", case.what))
-    return (*said, *say(" What speaks most for {} is {}.", case.what, first.name))
+    return (*said, *say(" What speaks most for {} is {}", case.what, first.name), *_stands(case, first), ".")
 
 
 def _within(case: Case, parent: Carrier) -> Sentence:
@@ -104,7 +105,12 @@ def _within(case: Case, parent: Carrier) -> Sentence:
 
 def _nothing(case: Case) -> Sentence:
     still = probability(case.chance(case.attribution.removed))
-    return say("Nothing present explains it: with everything removed {} still gets {}.", case.what, still)
+    return say("{} explains it: {} {} still gets {}.", _nothing_of(case), case.lacking_all, case.what, still)
+
+
+def _nothing_of(case: Case) -> str:
+    """What there is, denied: values are always there, only not what speaks for it."""
+    return "Nothing present" if case.usual is None else "None of these features"
 
 
 def lost(case: Case) -> bool:
@@ -153,6 +159,16 @@ def _is_said(case: Case) -> bool:
 
 def _carrier(case: Case, first: Carrier) -> Sentence:
     positive = [value for value in case.wholes.values() if value > 0]
+    return (*_how_much(case, first, positive), *_stands(case, first))
+
+
+def _stands(case: Case, first: Carrier) -> Sentence:
+    """Say what the value of a feature is, and how unusual; nothing of sounds and cells."""
+    standing = case.standing(first.pieces[0])
+    return () if standing is None else (f" ({', '.join(filter(None, (standing.here, standing.away)))})",)
+
+
+def _how_much(case: Case, first: Carrier, positive: list[float]) -> Sentence:
     share = first.value / sum(positive)
     if not case.signed:
         return say("What matters most for {} is {}", case.aim, first.name)
@@ -173,16 +189,16 @@ def _without(case: Case, first: Carrier) -> Sentence:
     if row is None:
         return (".",)
     # a cell's place was just told, and is too long to be told again
-    name = first.name if case.attribution.spectrum is None else "that"
+    without = case.lacking(first.name) if case.attribution.spectrum is None else ("without that",)
     best, gets = top(row), probability(case.chance(row))
     if case.against is not None:
         sides = (case.what, gets, case.against, probability(case.chance_against(row)))
-        return say(": without {} it is {} {} and {} {}.", name, *sides)
+        return (": ", *without, *say(" it is {} {} and {} {}.", *sides))
     if not case.exclusive:
-        return say(": without {} it gets {}.", name, gets)
+        return (": ", *without, *say(" it gets {}.", gets))
     if not case.is_top(case.attribution.probabilities) or len(case.parsed.plus) > 1:
-        return say(": without {}, {} gets {}.", name, case.what, gets)
+        return (": ", *without, *say(", {} gets {}.", case.what, gets))
     said = (case.label_name(best), probability(float(row[best])))
     if case.is_top(row):
-        return say("; without {} it still says {}, {}.", name, *said)
-    return say(": without {} it says {}, {}.", name, *said)
+        return ("; ", *without, *say(" it still says {}, {}.", *said))
+    return (": ", *without, *say(" it says {}, {}.", *said))

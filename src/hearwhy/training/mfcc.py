@@ -21,6 +21,7 @@ from hearwhy.datasets.reading import read
 from hearwhy.datasets.splitting import split
 from hearwhy.networks.conv_lstm import ConvLstm
 from hearwhy.training.fitting import Checkpoint, Examples, Progress, Protocol, fit, logits_of
+from hearwhy.training.learning_curve import write_learning_curve
 from hearwhy.training.weights_file import checked_out, checkpoint_path, write_weights
 from hearwhy.types import Recording
 
@@ -73,7 +74,8 @@ def train_conv_lstm(
     data
         A folder a class, or ESC-50's layout.
     out
-        The weights, a ``.safetensors`` file; figures and learning curve are written beside it as ``.json``.
+        The weights, a ``.safetensors`` file; figures and learning curve are written beside it as ``.json``, the curve also as
+        ``.curve.csv`` and ``.curve.png``.
     protocol
         "ours": split by source recording (ESC-50's folds, where there are; else 64/16/20 %), in every epoch another audible
         second of each clip, batches of 32, and the epoch with the most validation clips right is kept. "paper": the
@@ -126,6 +128,7 @@ def train_conv_lstm(
         "curve": [dict(zip(("train_loss", "validation_accuracy", "validation_loss"), row, strict=True)) for row in best.curve],
     }  # fmt: skip
     write_weights({**network.state_dict(), **background.as_tensors()}, out, about)
+    write_learning_curve(best.curve, out, kept=best.epoch, held_out="test" if protocol == "paper" else "validation")
     state.unlink()
     return figures
 

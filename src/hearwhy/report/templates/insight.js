@@ -311,5 +311,5 @@ scale();
 colourBy("predicted");
 new ResizeObserver(update).observe(lines);
 matchMedia("(prefers-color-scheme:dark)").addEventListener("change", update);
-window.hearwhy = { state, data, visible: () => visible, x, y, playing: () => playing };
+window.hearwhy = { state, data, visible: () => visible, x, y, playing: () => playing, tools: { fit, ticks, style, number, plain } };
 })();

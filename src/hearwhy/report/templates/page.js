@@ -205,11 +205,13 @@ class Panel {
     this.one(".mix").replaceChildren(...this.describe());
   }
   describe() {
-    const kept = [...this.kept].sort((a, b) => a - b), all = this.data.names.length;
+    const kept = [...this.kept].sort((a, b) => a - b), all = this.data.names.length, off = this.data.off;
     const level = this.bank.mixed ? ` · ${decibel(this.bank.power(kept))}` : "";
-    if (kept.length === all) return [`All components${level}`];
+    if (kept.length === all) return [off ? "All features as they are" : `All components${level}`];
+    if (!kept.length && off) return [`All features ${off}`];
     if (!kept.length) return ["Everything is off: nothing to hear, but the model was asked all the same."];
     const names = kept.flatMap((i, at) => [at ? " + " : "", make("bdi", { textContent: this.data.names[i] })]);
+    if (off) return [...names, ` as in the recording, the rest ${off}`];
     return [...names, ` alone${level}`.replace(kept.length > 1 ? " alone" : /$^/, "")];
   }
   draw() {
