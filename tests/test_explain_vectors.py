@@ -17,6 +17,7 @@ from hearwhy.classifiers.table import of_table
 from hearwhy.components.background import Background
 from hearwhy.datasets import with_background_of
 from hearwhy.front_ends import FeatureTable, Mfcc
+from hearwhy.report import summarise
 from toys import noisy, tone
 
 FRONT_END = Mfcc(sample_rate=8000, n_mfcc=6, n_fft=512, hop_length=256, n_mels=20, length=20)
@@ -87,6 +88,8 @@ def test_a_value_is_no_sound_and_says_so(linear):
     found = hearwhy.explain(linear, noisy(), components="vector", target="a")
     with pytest.raises(ValueError, match=r"mfcc 0 is a value, not a part of the sound; attribution.audible\(\)"):
         found.component_audio(0)
+    with pytest.raises(ValueError, match="not parts of the sound"):
+        found.parts  # noqa: B018
     with pytest.raises(ValueError, match="no cells and have no map"):
         found.map()
     sounds = hearwhy.explain(linear, noisy(), components="segments:2", target="a")
@@ -159,6 +162,26 @@ def test_a_model_of_a_table_has_values_of_every_feature(tmp_path):
         return torch.from_numpy(fitted.predict_proba(np.where(keep.numpy()[:, owner] == 1, rows[0].numpy(), usual))[:, 1:])
 
     assert torch.allclose(found.values[0].double(), by_sets(Game((9,), dark, lambda: None)), atol=1e-5)
+
+
+def test_damaged_recordings_of_a_background_are_left_out_and_told(linear, tmp_path):
+    folder = folder_of_tones(tmp_path)
+    (folder / "7.wav").write_bytes(b"RIFF no sound")
+    cut = (folder / "0.wav").read_bytes()
+    (folder / "8.flac").write_bytes(cut[:10])
+    known = with_background_of(linear, folder)
+    assert known.background.source == f"6 recordings of {tmp_path.name} (2 could not be read)"
+    assert torch.equal(known.background.mean, with_background_of(linear, folder_of_tones(tmp_path / "clean")).background.mean)
+
+
+def test_that_the_model_hears_only_silence_is_a_warning(linear):
+    """Its 20 frames end before the sound begins."""
+    late = Recording(torch.cat([torch.zeros(8000), noisy().audio[0, :4000]])[None], 8000)
+    for recording, expected in ((late, ["unheard"]), (noisy(), [])):
+        told = summarise(hearwhy.explain(linear, recording, components="vector", target="a"))
+        found = [caveat for caveat in told["caveats"] if caveat["kind"] == "unheard"]
+        assert [caveat["kind"] for caveat in found] == expected
+        assert all(caveat["severity"] == "warning" and "give a part that sounds" in caveat["text"] for caveat in found)
 
 
 MODEL = """

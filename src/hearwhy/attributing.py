@@ -25,7 +25,7 @@ from hearwhy.scoring import TargetScore
 from hearwhy.spectrum import Spectrum
 from hearwhy.stopping import Patience, all_masks_needed, ending, made_exact, patience_with
 from hearwhy.trust import MAX_SWITCHES, check_levels, check_running, fidelity, interaction_share, other_fill
-from hearwhy.types import Classifier
+from hearwhy.types import Classifier, Estimate
 from hearwhy.vector import Vector
 
 MAX_FREE = 12  # components up to which interactions are read off all masks where those were asked anyway
@@ -40,9 +40,27 @@ def attribute(model: Classifier, parts: AnyParts, other: AnyParts | None, plan: 
     game.expect = patience = patience_with(game, plan, meter, fills=len(parts.fills) + (len(other.fills) if other else 0))
     plan, estimate = made_exact(plan, game, plan.entry.function(game, game.shape, **plan.options), patience)
     ended = ending(plan, game, estimate, patience)
+    attribution = _found(game, parts, plan, estimate)
+    slope = _gradient_check(game)
+    running, running_calls = check_running(game, advance=meter.advance)
+    asked = game.score.predict.n_calls + running_calls
+    levels, level_calls = check_levels(attribution, model, game.score, advance=meter.advance)
+    second, second_calls = _second_fill(attribution, model, other, plan, patience)
+    cost = {"seconds": round(time.perf_counter() - started, 3), "n_remembered": remembered(plan) - spared}
+    return replace(
+        attribution,
+        second_fill=second,
+        level_check=levels,
+        n_calls=plan.spent + asked + level_calls + second_calls,
+        settings=described(model, game, plan) | slope | ended | cost | {"running_check": running},
+    )
+
+
+def _found(game: Game, parts: AnyParts, plan: Plan, estimate: Estimate) -> Attribution:
+    """What the method found, with what the model itself says of the recording, of nothing, and of single components."""
     ends = torch.stack([torch.ones(game.shape, dtype=torch.bool), torch.zeros(game.shape, dtype=torch.bool)])
     scores, ends_p = game(ends), game.probabilities(ends)
-    attribution = Attribution(
+    return Attribution(
         values=game.scatter(estimate.values),
         base=estimate.base,
         score_full=scores[0],
@@ -50,7 +68,7 @@ def attribute(model: Classifier, parts: AnyParts, other: AnyParts | None, plan: 
         shape=parts.shape,
         names=parts.names,
         targets=plan.targets,
-        labels=model.labels,
+        labels=game.score.predict.classifier.labels,
         probabilities=ends_p[0],
         removed=ends_p[1],
         recording=parts.recording,
@@ -66,25 +84,6 @@ def attribute(model: Classifier, parts: AnyParts, other: AnyParts | None, plan: 
         **_of_cells(parts),
         **_between(game, plan),
         **_of_parts(game, parts, plan),
-    )
-    slope = _gradient_check(game)
-    running, running_calls = check_running(game, advance=meter.advance)
-    asked = game.score.predict.n_calls + running_calls
-    levels, level_calls = check_levels(attribution, model, game.score, advance=meter.advance)
-    second, second_calls = _second_fill(attribution, model, other, plan, patience)
-    seconds = round(time.perf_counter() - started, 3)
-    settings = (
-        described(model, game, plan)
-        | slope
-        | ended
-        | {"seconds": seconds, "n_remembered": remembered(plan) - spared, "running_check": running}
-    )
-    return replace(
-        attribution,
-        second_fill=second,
-        level_check=levels,
-        n_calls=plan.spent + asked + level_calls + second_calls,
-        settings=settings,
     )
 
 

@@ -110,7 +110,12 @@ class Attribution:
 
     @cached_property
     def parts(self) -> Float[Tensor, "component channel time"]:
-        """The waveforms of the components: in the recording's own rate and channels, of cells in their front end's."""
+        """The waveforms of the components: in the recording's own rate and channels, of cells in their front end's.
+
+        ValueError where they are values: no sound is made of them alone.
+        """
+        if self.vector is not None:
+            raise ValueError("Values of features are not parts of the sound; attribution.audible() gives what is heard.")
         return self.sounds()
 
     def map(self, target: int | str = 0) -> Float[Tensor, "freq frame"]:

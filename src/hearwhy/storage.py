@@ -14,7 +14,6 @@ import torch
 from torch import Tensor
 
 from hearwhy import audio as sound
-from hearwhy.components.audible import audible
 from hearwhy.components.cells import Numbered
 from hearwhy.components.parts import Parts
 from hearwhy.parents import Added, Parents
@@ -182,10 +181,9 @@ def _audible(attribution: Attribution) -> dict[str, Recording]:
     if attribution.vector is None:
         return {}
     strongest = attribution.values.abs().flatten(1).amax(dim=0).argsort(descending=True, stable=True)
-    vector, recording, found = attribution.vector, attribution.recording, {}
+    vector, found = attribution.vector, {}
     for i in strongest[:MAX_HEARD].tolist():
-        (heard,) = audible(recording, vector.front_end, [vector.rows[i]], vector.spread[i : i + 1])
-        for word, audio in heard.sounds.items():
+        for word, audio in vector.voice(attribution.recording, i).sounds.items():
             name = f"{attribution.names[i]} {word}"
             found[f"{i + 1:02d}-{_slug(name)}.wav"] = Recording(audio, vector.front_end.sample_rate, name)
     return found

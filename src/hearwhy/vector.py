@@ -58,6 +58,10 @@ class Vector:
         """Return what each component is as sound: see `hearwhy.components.audible`."""
         return audible(recording, self.front_end, self.rows, self.spread)
 
+    def voice(self, recording: Recording, i: int) -> Audible:
+        """Return what one component is as sound, without making that of the others."""
+        return audible(recording, self.front_end, self.rows[i : i + 1], self.spread[i : i + 1])[0]
+
     def described(self) -> dict[str, Any]:
         """Return all but the tensors as JSON can hold it."""
         return {"front_end": described(self.front_end), "rows": [list(mine) for mine in self.rows]}

@@ -17,3 +17,25 @@ def browser():
         launched = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=ARGUMENTS)
         yield launched
         launched.close()
+
+
+@pytest.fixture
+def watched(browser):
+    """Open a file in the browser; whatever goes wrong on it, or is fetched from elsewhere, fails the test."""
+    pages, wrong = [], []
+
+    def opened(path, *, width=1180, **options):
+        page = browser.new_page(viewport={"width": width, "height": 800}, **options)
+        page.on("console", lambda message: wrong.append(message.text) if message.type in ("error", "warning") else None)
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        page.on("dialog", lambda dialog: (wrong.append(f"dialog: {dialog.message}"), dialog.dismiss()))
+        inside = ("file:", "data:", "blob:")
+        page.on("request", lambda request: None if request.url.startswith(inside) else wrong.append(request.url))
+        page.goto(path.as_uri())
+        pages.append(page)
+        return page
+
+    yield opened
+    for page in pages:
+        page.close()
+    assert wrong == []

@@ -148,20 +148,9 @@ PAGES = {"split": split, "apart": lambda: split(as_one=5.6), "supposed": suppose
 
 
 @pytest.fixture
-def visit(browser, tmp_path):
+def visit(watched, tmp_path):
     """Open a page; whatever goes wrong on it fails the test."""
-    wrong = []
-
-    def opened(name, width=1180):
-        path = report([PAGES[name]()], tmp_path / f"{name}.html")
-        page = browser.new_page(viewport={"width": width, "height": 800})
-        page.on("console", lambda message: wrong.append(message.text) if message.type in ("error", "warning") else None)
-        page.on("pageerror", lambda error: wrong.append(str(error)))
-        page.goto(path.as_uri())
-        return page
-
-    yield opened
-    assert wrong == []
+    return lambda name, width=1180: watched(report([PAGES[name]()], tmp_path / f"{name}.html"), width=width)
 
 
 def chosen(page):

@@ -26,23 +26,9 @@ def written(found, tmp_path_factory):
 
 
 @pytest.fixture
-def visit(browser, written):
+def visit(watched, written):
     """Open the page; whatever goes wrong on it, or is fetched, fails the test."""
-    pages, wrong = [], []
-
-    def opened(path=written, *, width=1280):
-        page = browser.new_page(viewport={"width": width, "height": 800})
-        page.on("console", lambda message: wrong.append(message.text))
-        page.on("dialog", lambda dialog: (wrong.append(dialog.message), dialog.dismiss()))
-        page.on("request", lambda request: request.url.startswith(("file:", "data:")) or wrong.append(request.url))
-        page.goto(path.as_uri())
-        pages.append(page)
-        return page
-
-    yield opened
-    for shown in pages:
-        shown.close()
-    assert wrong == []
+    return lambda path=written, width=1280: watched(path, width=width)
 
 
 @pytest.mark.browser

@@ -21,23 +21,9 @@ def written(tmp_path_factory):
 
 
 @pytest.fixture
-def visit(browser, written):
+def visit(watched, written):
     """Open a page; whatever goes wrong on it fails the test."""
-    pages, wrong = [], []
-
-    def opened(name, *, width=1180, **options):
-        page = browser.new_page(viewport={"width": width, "height": 800}, **options)
-        page.on("console", lambda message: wrong.append(message.text) if message.type in ("error", "warning") else None)
-        page.on("pageerror", lambda error: wrong.append(str(error)))
-        page.on("dialog", lambda dialog: (wrong.append(f"dialog: {dialog.message}"), dialog.dismiss()))
-        page.goto(written[name].as_uri())
-        pages.append(page)
-        return page
-
-    yield opened
-    for page in pages:
-        page.close()
-    assert wrong == []
+    return lambda name, **options: watched(written[name], **options)
 
 
 def unfold(page):

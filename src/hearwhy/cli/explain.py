@@ -125,7 +125,9 @@ def explain(
     with progress("Asking the model", quiet=quiet or as_json) as told:
         ask: Callable[..., Any] = partial(explain_recording, named, progress=told, cache=answers, **options)
         if per_window:
-            how = {"start": start, "duration": duration, "model": model, "prompts": prompts, "data": background, **options}
+            whom = {"model": model, "prompts": prompts, "background": background, "precision": precision,
+                    "fingerprint": getattr(named, "fingerprint", None)}  # fmt: skip
+            how = {"start": start, "duration": duration, **whom, **options}
             found: Attribution | Timeline = write_timeline(ask, audio, out, n_windows=_n_windows(windows), how=how)
         else:
             attribution: Attribution = ask(_whole(audio, start, duration))

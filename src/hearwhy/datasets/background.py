@@ -25,6 +25,7 @@ def with_background_of(
     """Return the classifier with the background that a dataset's recordings make, for explanations of vectors.
 
     Of each recording its first window counts, or all of it where the classifier takes any length. The network is not asked.
+    Recordings that cannot be read are left out; how many stands in the background's ``source``, which every result shows.
 
     Parameters
     ----------
@@ -46,12 +47,18 @@ def with_background_of(
     """
     seen = with_front_end(classifier)
     dataset = data if isinstance(data, Dataset) else read(data)
-    rows = []
+    rows, problems = [], list(dataset.problems)
     for i, item in enumerate(dataset.items):
-        rows.append(_values(seen, item))
+        try:
+            rows.append(_values(seen, item))
+        except (ValueError, OSError) as error:
+            problems.append((item.name, str(error)))
         if progress is not None:
             progress(i + 1, len(dataset.items))
+    if len(rows) < 2 and problems:
+        raise ValueError(f"A background needs two recordings that can be read; {problems[0][0]} cannot: {problems[0][1]}")
     called = f"{len(rows)} recordings" if isinstance(data, Dataset) else f"{len(rows)} recordings of {Path(data).name}"
+    called += f" ({len(problems)} could not be read)" if problems else ""
     values = torch.stack(rows) if rows else torch.zeros(0, seen.front_end.n_features)
     background = Background.of(values, seed=seed, source=called)
     return replace(seen, background=background, fingerprint=_fingerprint(seen, background))

@@ -60,10 +60,10 @@ def _heard(attribution: Attribution) -> list[tuple[str, Recording]]:
     if attribution.vector is None:
         masks = attribution.heard_masks().items()
         return [("The recording", attribution.recording), *((f"What the mask {VERBS[name]}", made) for name, made in masks)]
-    recording = values.as_heard(attribution)
+    recording, vector = values.as_heard(attribution), attribution.vector
     found = [("The recording as the model hears it", recording)]
     for i in attribution.values[0].flatten().abs().argsort(descending=True, stable=True).tolist():
-        if sounds := values.voice(attribution, recording, i).sounds:
+        if sounds := vector.voice(recording, i).sounds:
             named = {f"{attribution.names[i]} {values.LONG[key]}": audio for key, audio in sounds.items()}
             return found + [(name, replace(recording, audio=audio[None])) for name, audio in named.items()]
     return found

@@ -33,9 +33,9 @@ def blank(width: float, height: float) -> Figure:
     return Figure(figsize=(min(width, 16), min(height, 14)), dpi=160, layout="constrained", facecolor="white")
 
 
-def legend(drawn: Any, **place: Any) -> None:
+def legend(drawn: Any, *, place: str = "best") -> None:
     """Draw the legend of axes; names are text and no formulas."""
-    drawn.legend(**{"fontsize": 7, "frameon": False, "loc": "best", **place})
+    drawn.legend(fontsize=7, frameon=False, loc=place)
     for text in drawn.get_legend().get_texts():
         text.set_parse_math(False)
     for handle in drawn.get_legend().legend_handles:

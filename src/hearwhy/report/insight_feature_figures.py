@@ -61,7 +61,7 @@ def summary(features: Features) -> Figure:
     drawn.set_yticks(rows, [short(features.names[i]) for i in shown], parse_math=False)
     drawn.set_ylim(-0.7, len(shown) - 0.3)
     drawn.set_xlabel(f"mean |SHAP value|, summed over the classes ({UNITS[features.insight.scale]})", fontsize=8)
-    legend(drawn, loc="lower right", title=None)
+    legend(drawn, place="lower right")
     plain(drawn, title(features.insight))
     return figure
 

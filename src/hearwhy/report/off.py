@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from hearwhy.components.audible import heard
 from hearwhy.front_ends import FeatureTable
 from hearwhy.report.case import Case
 from hearwhy.report.grid import innermost
-from hearwhy.report.words import Finding, Name, say
+from hearwhy.report.words import Finding, Name, say, seconds
 
 
 def meaning(case: Case) -> list[Finding]:
@@ -37,4 +38,19 @@ def headings(case: Case) -> dict[str, str | None]:
     return {"first": "With", "note": case.usual, "all": case.lacking_all.removeprefix("with ").capitalize()}
 
 
-CHECKS = (meaning,)
+def unheard(case: Case) -> list[Finding]:
+    """Say that what the features are made of is silent, though the recording is not."""
+    vector = case.attribution.vector
+    if vector is None:
+        return []
+    audio = heard(case.attribution.recording, vector.front_end)
+    if audio.any():
+        return []
+    span = seconds(len(audio) / vector.front_end.sample_rate)
+    text = say(
+        "The model hears only silence, in the first {} of the recording: give a part that sounds (--start).", span
+    )
+    return [("unheard", "warning", text)]
+
+
+CHECKS = (meaning, unheard)

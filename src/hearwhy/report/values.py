@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from hearwhy.components.audible import Audible, audible, heard
+from hearwhy.components.audible import Audible, heard
 from hearwhy.report import sound, spectrogram, words
 from hearwhy.report.bars import Axis, Bar, axis
 from hearwhy.report.case import Case
@@ -37,25 +37,19 @@ def as_heard(attribution: Attribution) -> Recording:
     return Recording(audio[None], rate, recording.name, recording.history)
 
 
-def voice(attribution: Attribution, recording: Recording, i: int) -> Audible:
-    """Return what one feature of a recording is as sound; see `as_heard`."""
-    vector = attribution.vector
-    assert vector is not None
-    return audible(recording, vector.front_end, [vector.rows[i]], vector.spread[i : i + 1])[0]
-
-
 def voices(attribution: Attribution, *, room: int) -> tuple[Audible, ...]:
     """Return what each feature is as sound, those that add most first as long as there is room for their samples.
 
     Memory does not grow with the features: of those that find no room only a second is made, to learn whether there is one.
     """
-    recording = as_heard(attribution)
+    recording, vector = as_heard(attribution), attribution.vector
+    assert vector is not None
     second = replace(recording, audio=recording.audio[:, : recording.sample_rate])
     length, found, n_heard = recording.audio.numel(), {}, 0
     left = room - length
     for i in attribution.values.abs().flatten(1).amax(dim=0).argsort(descending=True, stable=True).tolist():
         fits = n_heard < MIN_PLAYERS or 2 * length <= left
-        told = voice(attribution, recording if fits else second, i)
+        told = vector.voice(recording if fits else second, i)
         found[i] = told if fits or not told.sounds else Audible({}, NO_ROOM)
         n_heard += bool(found[i].sounds)
         left -= len(found[i].sounds) * length
