@@ -47,9 +47,7 @@ def unheard(case: Case) -> list[Finding]:
     if audio.any():
         return []
     span = seconds(len(audio) / vector.front_end.sample_rate)
-    text = say(
-        "The model hears only silence, in the first {} of the recording: give a part that sounds (--start).", span
-    )
+    text = say("The model hears only silence, in the first {} of the recording: give a part that sounds (--start).", span)
     return [("unheard", "warning", text)]
 
 
